@@ -1,0 +1,21 @@
+/** How much of a text from traffic is shown anywhere. */
+export const SAFE_TEXT_MAX = 80;
+
+/** Control, bidi, zero-width and other characters that change how the text around them is read, and lone surrogates. */
+const HOSTILE = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]|\p{Cs}/gu;
+
+/**
+ * A text that came from traffic (path, agent, user), fit to be shown: control and bidi characters are gone, runs of
+ * blanks are one blank, and it is cut to `charsMax` characters, the last one then being an ellipsis. Escaping for a
+ * format (HTML, Slack) is still up to the writer of that format.
+ */
+export function safeText(text: string, charsMax: number = SAFE_TEXT_MAX): string {
+  // Cut first: a text of 1 MiB must not cost 1 MiB of matching.
+  const clean = text
+    .slice(0, charsMax * 8)
+    .replace(/\s+/g, ' ')
+    .replace(HOSTILE, '')
+    .trim();
+  const chars = Array.from(clean);
+  return chars.length <= charsMax ? clean : `${chars.slice(0, charsMax - 1).join('')}…`;
+}
