@@ -1,8 +1,10 @@
 /** How much of a text from traffic is shown anywhere. */
 export const SAFE_TEXT_MAX = 80;
 
-/** Control, bidi, zero-width and other characters that change how the text around them is read, and lone surrogates. */
-const HOSTILE = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]|\p{Cs}/gu;
+/** Control, bidi, zero-width, filler and tag characters, which change how the text around them is read, and lone surrogates. */
+const HOSTILE = /[\p{Cc}\p{Cs}\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]/gu;
+/** More than two marks on one letter only cover the lines above and below. */
+const STACKED_MARKS = /(\p{M}\p{M})\p{M}+/gu;
 
 /**
  * A text that came from traffic (path, agent, user), fit to be shown: control and bidi characters are gone, runs of
@@ -11,11 +13,9 @@ const HOSTILE = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b
  */
 export function safeText(text: string, charsMax: number = SAFE_TEXT_MAX): string {
   // Cut first: a text of 1 MiB must not cost 1 MiB of matching.
-  const clean = text
-    .slice(0, charsMax * 8)
-    .replace(/\s+/g, ' ')
-    .replace(HOSTILE, '')
-    .trim();
+  const readMax = charsMax * 8;
+  const clean = text.slice(0, readMax).replace(/\s+/g, ' ').replace(HOSTILE, '').replace(STACKED_MARKS, '$1').trim();
   const chars = Array.from(clean);
-  return chars.length <= charsMax ? clean : `${chars.slice(0, charsMax - 1).join('')}…`;
+  if (chars.length <= charsMax && text.length <= readMax) return clean;
+  return `${chars.slice(0, charsMax - 1).join('')}…`;
 }
