@@ -31,8 +31,23 @@ export type Alert = {
   readonly finding: Finding;
 };
 
-export type TransitionCause = 'confirmed' | 'severity_up' | 'cleared' | 'breach_again' | 'held_clear' | 'not_confirmed' | 'reopened' | 'rule_removed' | 'first_breach';
-export type Transition = { readonly at: EpochMs; readonly alert: string; readonly from: AlertState | 'ok'; readonly to: AlertState | 'ok'; readonly cause: TransitionCause };
+export type TransitionCause =
+  | 'confirmed'
+  | 'severity_up'
+  | 'cleared'
+  | 'breach_again'
+  | 'held_clear'
+  | 'not_confirmed'
+  | 'reopened'
+  | 'rule_removed'
+  | 'first_breach';
+export type Transition = {
+  readonly at: EpochMs;
+  readonly alert: string;
+  readonly from: AlertState | 'ok';
+  readonly to: AlertState | 'ok';
+  readonly cause: TransitionCause;
+};
 
 export type NotificationKind = 'fired' | 'severity_up' | 'reopened' | 'resolved' | 'digest' | 'summary' | 'sample' | 'pipeline';
 

@@ -28,7 +28,14 @@ export type SourceBlock = {
 export type SourceEvent =
   | SourceBlock
   /** A partition begins, or is found again: `from` says where reading must start (the stored `next`, or 0). `head` is a sample for format detection. */
-  | { readonly kind: 'assigned'; readonly partition: string; readonly label: string; readonly from: Offset; readonly head: Uint8Array; readonly sizeBytes?: number }
+  | {
+      readonly kind: 'assigned';
+      readonly partition: string;
+      readonly label: string;
+      readonly from: Offset;
+      readonly head: Uint8Array;
+      readonly sizeBytes?: number;
+    }
   /** Everything readable now was delivered; `position` is the end. */
   | { readonly kind: 'caught_up'; readonly partition: string; readonly position: Offset }
   /** A line longer than the limit was passed over: `[offset, offset + length)`. */
@@ -68,9 +75,24 @@ export type Retention = {
   /** Over it the oldest minutes go first; 0 means no cap. */
   readonly bytesMax: number;
 };
-export type RetentionReport = { readonly droppedMinuteDays: readonly string[]; readonly droppedHourMonths: readonly string[]; readonly droppedDays: number; readonly bytes: number; readonly isOverCap: boolean };
+export type RetentionReport = {
+  readonly droppedMinuteDays: readonly string[];
+  readonly droppedHourMonths: readonly string[];
+  readonly droppedDays: number;
+  readonly bytes: number;
+  readonly isOverCap: boolean;
+};
 
-export type StoredSource = { readonly id: number; readonly name: string; readonly next: Offset; readonly records: number; readonly dropped: number; readonly rejects: Rejects; readonly newest: EpochMs; readonly cursor?: string };
+export type StoredSource = {
+  readonly id: number;
+  readonly name: string;
+  readonly next: Offset;
+  readonly records: number;
+  readonly dropped: number;
+  readonly rejects: Rejects;
+  readonly newest: EpochMs;
+  readonly cursor?: string;
+};
 
 export interface MetricStore extends AsyncDisposable {
   /** Small values that all processes must share (pepper check, key names, parser version). */
@@ -86,7 +108,12 @@ export interface MetricStore extends AsyncDisposable {
   /** Merged minutes in time order; all entities, or one. */
   windows(query: { readonly from: Minute; readonly to: Minute; readonly entity?: EntityId; readonly resolution?: Resolution }): AsyncIterable<StoredWindow>;
   /** Sums per entity over a range, by requests, descending. */
-  totals(query: { readonly from: EpochMs; readonly to: EpochMs; readonly kinds?: readonly EntityKind[]; readonly limit?: number }): Promise<readonly EntityTotals[]>;
+  totals(query: {
+    readonly from: EpochMs;
+    readonly to: EpochMs;
+    readonly kinds?: readonly EntityKind[];
+    readonly limit?: number;
+  }): Promise<readonly EntityTotals[]>;
   aliases(): Promise<ReadonlyMap<EntityId, EntityId>>;
   /** Recomputes the hours and days whose minutes changed, absolutely. Returns how many rows it wrote. */
   fold(): Promise<number>;
@@ -101,7 +128,12 @@ export interface Journal extends AsyncDisposable {
   saveSnapshot(snapshot: { readonly seq: number; readonly state: string }): Promise<void>;
   snapshot(): Promise<{ readonly seq: number; readonly state: string } | undefined>;
   /** The projection of `alerts`: newest first. */
-  alerts(query: { readonly states?: readonly Alert['state'][]; readonly since?: EpochMs; readonly entity?: EntityId; readonly limit?: number }): Promise<readonly Alert[]>;
+  alerts(query: {
+    readonly states?: readonly Alert['state'][];
+    readonly since?: EpochMs;
+    readonly entity?: EntityId;
+    readonly limit?: number;
+  }): Promise<readonly Alert[]>;
 }
 
 /** In process or over a topic: what the ingester tells the judge. */
@@ -117,7 +149,10 @@ export interface Detector {
   /** Folds a batch in; returns what cannot un-breach (live findings). */
   observe(batch: PartialBatch, now: EpochMs): readonly Evaluation[];
   /** Closes every window that the watermark passed, oldest first. */
-  advance(watermark: EpochMs, watched: ReadonlyMap<EntityId, ReadonlySet<string>>): { readonly evaluations: readonly Evaluation[]; readonly closedThrough: Minute };
+  advance(
+    watermark: EpochMs,
+    watched: ReadonlyMap<EntityId, ReadonlySet<string>>,
+  ): { readonly evaluations: readonly Evaluation[]; readonly closedThrough: Minute };
 }
 
 /** One channel. Never throws for what the far side does. */

@@ -91,8 +91,7 @@ export function hllEncode(registers: Uint8Array, out: ByteWriter): void {
   out.varint(0);
   out.reserve((HLL_REGISTERS / 4) * 3);
   for (let i = 0; i < HLL_REGISTERS; i += 4) {
-    const word =
-      (registers[i] as number) | ((registers[i + 1] as number) << 6) | ((registers[i + 2] as number) << 12) | ((registers[i + 3] as number) << 18);
+    const word = (registers[i] as number) | ((registers[i + 1] as number) << 6) | ((registers[i + 2] as number) << 12) | ((registers[i + 3] as number) << 18);
     out.byte(word & 0xff);
     out.byte((word >>> 8) & 0xff);
     out.byte(word >>> 16);

@@ -79,7 +79,14 @@ export function networksOf(addresses: Tally): Tally {
     const text = networkOf(item.text ?? '');
     hashText(text);
     const before = byNetwork.get(text);
-    byNetwork.set(text, { hi: hashLanes.hi, lo: hashLanes.lo, text, count: (before?.count ?? 0) + item.count, failed: (before?.failed ?? 0) + item.failed, over: 0 });
+    byNetwork.set(text, {
+      hi: hashLanes.hi,
+      lo: hashLanes.lo,
+      text,
+      count: (before?.count ?? 0) + item.count,
+      failed: (before?.failed ?? 0) + item.failed,
+      over: 0,
+    });
   }
   return new Tally([...byNetwork.values()].sort(compareItems));
 }

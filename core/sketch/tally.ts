@@ -58,7 +58,14 @@ export class Tally {
         key,
         mine === undefined
           ? { ...item, count: item.count + floorA, over: item.over + floorA }
-          : { hi: item.hi, lo: item.lo, text: mine.text ?? item.text, count: mine.count - floorB + item.count, failed: mine.failed + item.failed, over: mine.over - floorB + item.over },
+          : {
+              hi: item.hi,
+              lo: item.lo,
+              text: mine.text ?? item.text,
+              count: mine.count - floorB + item.count,
+              failed: mine.failed + item.failed,
+              over: mine.over - floorB + item.over,
+            },
       );
     }
     const merged = [...byHash.values()].sort(compareItems);
@@ -76,7 +83,16 @@ export class Tally {
     const items = [...this.items].sort(compareItems);
     encodeTallyHead(out, items.length, this.registers);
     items.forEach((item, index) => {
-      encodeTallyItem(out, item.hi, item.lo, areTextsAll || index < TALLY_TEXTS_MAX ? item.text : undefined, item.count, item.failed, item.over, this.registers !== undefined);
+      encodeTallyItem(
+        out,
+        item.hi,
+        item.lo,
+        areTextsAll || index < TALLY_TEXTS_MAX ? item.text : undefined,
+        item.count,
+        item.failed,
+        item.over,
+        this.registers !== undefined,
+      );
     });
   }
 
@@ -113,7 +129,16 @@ export function encodeTallyHead(out: ByteWriter, size: number, registers: Uint8A
 }
 
 /** Length 0 means by hash only, 1 an IPv4 address in four bytes, n + 2 a text of n bytes whose hash is computed again when read. */
-export function encodeTallyItem(out: ByteWriter, hi: number, lo: number, text: string | undefined, count: number, failed: number, over: number, hasOver: boolean): void {
+export function encodeTallyItem(
+  out: ByteWriter,
+  hi: number,
+  lo: number,
+  text: string | undefined,
+  count: number,
+  failed: number,
+  over: number,
+  hasOver: boolean,
+): void {
   if (text === undefined) {
     out.byte(0);
     out.int32(hi);
