@@ -5,7 +5,14 @@ import { type EntityId, type EntityKind, type EpochMs, entityKind } from '../../
 import { isoTime } from './time.ts';
 
 /** Requests per status class, `aborted` (499, 0, -1 and "-") apart: the client went away, nobody failed. */
-export type StatusCounts = { readonly s1xx: number; readonly s2xx: number; readonly s3xx: number; readonly s4xx: number; readonly s5xx: number; readonly aborted: number };
+export type StatusCounts = {
+  readonly s1xx: number;
+  readonly s2xx: number;
+  readonly s3xx: number;
+  readonly s4xx: number;
+  readonly s5xx: number;
+  readonly aborted: number;
+};
 
 /** What one owner did over a range, as people and programs ask for it. `null` is unknown, never 0. */
 export type KeySummary = {
@@ -75,7 +82,11 @@ export const statusSchema = z
 
 /** One key, user or client: `analyze --json`, `keys list --json`. */
 export const keySchema = z.strictObject({
-  id: z.string().describe('`key:kf1_<32 hex>` by fingerprint, `key:<credential id>`, `user:<name>`, `client:<address> <agent>`, `refused:`. The same text as `entity` of an alert.'),
+  id: z
+    .string()
+    .describe(
+      '`key:kf1_<32 hex>` by fingerprint, `key:<credential id>`, `user:<name>`, `client:<address> <agent>`, `refused:`. The same text as `entity` of an alert.',
+    ),
   kind: z.enum(['key', 'user', 'client', 'refused', 'network']).describe('`refused` is everything that was only ever refused as unauthenticated, together.'),
   requests: count,
   status: statusSchema,
