@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import type { Io } from './io.ts';
+
+/** What a file in `app/commands` exports. */
+export type CommandModule = { readonly command: (io: Io) => Command };
+
+export type CommandEntry = {
+  readonly name: string;
+  /** One line in `keywatch --help`. */
+  readonly summary: string;
+  /** Loads this command's file and no other, so that `analyze` does not wait for what only `run` needs. */
+  readonly load: () => Promise<CommandModule>;
+};
+
+export const COMMANDS: readonly CommandEntry[] = [
+  { name: 'demo', summary: 'see it work: real log lines, six labelled attacks, about a minute', load: () => import('../commands/demo.ts') },
+  { name: 'analyze', summary: 'read existing access logs once and report keys, alerts and blind spots', load: () => import('../commands/analyze.ts') },
+  { name: 'run', summary: 'watch logs for ever: store, judge, alert on Slack and by email', load: () => import('../commands/run.ts') },
+  { name: 'keys', summary: 'list keys, or show one: requests, errors, bytes, addresses, latency', load: () => import('../commands/keys.ts') },
+  { name: 'alerts', summary: 'list alerts, open or past', load: () => import('../commands/alerts.ts') },
+  { name: 'doctor', summary: 'check the installation, one row per check, with what to do', load: () => import('../commands/doctor.ts') },
+  { name: 'config', summary: 'check, show or describe the configuration', load: () => import('../commands/config.ts') },
+  { name: 'fingerprint', summary: 'read secrets from standard input, print the ids of their keys', load: () => import('../commands/fingerprint.ts') },
+];
