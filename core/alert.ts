@@ -10,6 +10,7 @@ export type Alert = {
   readonly id: string;
   /** hash(tenant, rule, lineage, dimension). Severity, value, time and host are left out on purpose. */
   readonly dedupKey: string;
+  /** The minute of the first breaching window: unique per dedup key, with nothing to remember after an episode is archived. */
   readonly episode: number;
   readonly rule: string;
   readonly entity: EntityId;
@@ -21,6 +22,7 @@ export type Alert = {
   readonly score: number;
   /** Start of the first breaching window. */
   readonly startedAt: EpochMs;
+  /** Wall clock of the confirmation. A resolved alert without it was never confirmed: a near miss, nobody was told. */
   readonly firedAt?: EpochMs;
   readonly resolvedAt?: EpochMs;
   readonly lastBreachAt: EpochMs;
@@ -60,18 +62,53 @@ export type OutboxRow = {
   /** Not before. */
   readonly dueAt: EpochMs;
   readonly alert?: Alert;
-  /** For kinds without one alert: ready text, already free of hostile content. */
+  /** The severity under which this channel first heard of the alert: a mail thread keeps its subject. */
+  readonly openedAs?: Severity;
+  /** Ready text, already free of hostile content: the message of kinds without an alert, a note beside the others. */
   readonly text?: string;
 };
 
+/** What became of one attempt. Every result but `retry` is final; `merged` went out inside the row named by `into`. */
 export type Delivery = {
   readonly row: string;
   readonly at: EpochMs;
   readonly attempt: number;
-  readonly result: 'sent' | 'retry' | 'dead';
+  readonly result: 'sent' | 'retry' | 'dead' | 'merged';
   readonly reason?: string;
   /** For `retry`. */
   readonly nextAt?: EpochMs;
+  /** For `retry`: nothing goes to this channel before (the far side asked for it, or it is down). */
+  readonly pausedUntil?: EpochMs;
+  /** For `merged`. */
+  readonly into?: string;
+};
+
+/** What the state machine remembers of an alert beside what people see. */
+export type AlertTrack = {
+  /** Of the alert. */
+  readonly id: string;
+  /** Ends of the newest breaching windows, ascending: m-of-n counts them, and a window judged twice is known by them. */
+  readonly breaches: readonly EpochMs[];
+  /** Wall clock of the last change of state. */
+  readonly since: EpochMs;
+  /** While recovering: event time from which every window was clear. */
+  readonly clearSince?: EpochMs;
+  /** What people were told of this episode; absent while nobody was. */
+  readonly announced?: { readonly severity: Severity; readonly reopens: number };
+  /** Channels that got a row about this episode, with the severity of the first. */
+  readonly channels: Readonly<Record<string, Severity>>;
+};
+
+/** Alerts found while old windows are caught up with: told in one summary, not one by one. */
+export type CatchUp = {
+  readonly alerts: number;
+  /** Event time, over all of them. */
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+  readonly severities: Readonly<Partial<Record<Severity, number>>>;
+  readonly rules: Readonly<Record<string, number>>;
+  /** The entities with the most alerts; bounded. */
+  readonly entities: readonly { readonly entity: EntityId; readonly label: string; readonly alerts: number; readonly severity: Severity }[];
 };
 
 /** One tick's decisions, durable together. */
@@ -85,6 +122,12 @@ export type JournalBody = {
   readonly deliveries: readonly Delivery[];
   /** Windows before this minute are judged and their findings durable. */
   readonly judgedThrough?: number;
+  /** The memory of the alerts that changed. */
+  readonly tracks?: readonly AlertTrack[];
+  /** Alerts whose episode is over for good: the next breach of their dedup key starts another. */
+  readonly archived?: readonly string[];
+  /** The catch-up under way; null ends it. */
+  readonly catchUp?: CatchUp | null;
   readonly audit?: readonly { readonly action: string; readonly subject: string; readonly note?: string }[];
 };
 
@@ -102,6 +145,7 @@ export type Notification = {
   readonly at: EpochMs;
   readonly attempt: number;
   readonly alert?: Alert;
+  readonly openedAs?: Severity;
   readonly durationMs?: DurationMs;
   readonly text?: string;
   /** Per-minute values before the alert for a sparkline, oldest first; absent where nothing is stored. */
