@@ -49,6 +49,8 @@ export type PartialBatch = {
   readonly dropped: number;
   /** Records of this segment up to `next`, whatever became of them. */
   readonly records: number;
+  /** Events of this segment that were counted on `refused` or `other` because the segment held too many entities. */
+  readonly overLimit?: number;
   /** Newest event time of this partition so far. */
   readonly newest: EpochMs;
   /** What the source needs to find its place again, stored in the same transaction. */
@@ -62,10 +64,12 @@ export type OpenSegment = {
   readonly isSealed: boolean;
   /** Empty when sealed. */
   readonly rows: readonly PartialRow[];
+  /** In the order in which they were first put: sums over many values depend on it. */
   readonly held: readonly PartialRow[];
   readonly rejects: Rejects;
   readonly dropped: number;
   readonly records: number;
+  readonly overLimit?: number;
   readonly newest: EpochMs;
   readonly cursor?: string;
 };

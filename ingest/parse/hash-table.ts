@@ -1,0 +1,73 @@
+/**
+ * Open-addressing map from a 64-bit hash (two signed lanes) to a small integer. No deletion: it is cleared
+ * whole, at a segment's end, when it has grown past its cap.
+ */
+export class HashTable {
+  size = 0;
+  #hi: Int32Array;
+  #lo: Int32Array;
+  /** Value + 1; 0 is free. */
+  #value: Int32Array;
+  #mask: number;
+
+  constructor(capacity = 1024) {
+    this.#hi = new Int32Array(capacity);
+    this.#lo = new Int32Array(capacity);
+    this.#value = new Int32Array(capacity);
+    this.#mask = capacity - 1;
+  }
+
+  /** The value, or -1. */
+  find(hi: number, lo: number): number {
+    const mask = this.#mask;
+    const values = this.#value;
+    let at = lo & mask;
+    for (;;) {
+      const value = values[at] as number;
+      if (value === 0) return -1;
+      if (this.#lo[at] === lo && this.#hi[at] === hi) return value - 1;
+      at = (at + 1) & mask;
+    }
+  }
+
+  /** The caller has looked: the hash is not in the table. */
+  insert(hi: number, lo: number, value: number): void {
+    if (this.size * 2 >= this.#mask) this.#grow();
+    this.#place(hi, lo, value + 1);
+    this.size++;
+  }
+
+  clear(): void {
+    this.#value.fill(0);
+    this.size = 0;
+  }
+
+  #place(hi: number, lo: number, stored: number): void {
+    let at = lo & this.#mask;
+    while (this.#value[at] !== 0) at = (at + 1) & this.#mask;
+    this.#hi[at] = hi;
+    this.#lo[at] = lo;
+    this.#value[at] = stored;
+  }
+
+  #grow(): void {
+    const hi = this.#hi;
+    const lo = this.#lo;
+    const value = this.#value;
+    const capacity = value.length * 2;
+    this.#hi = new Int32Array(capacity);
+    this.#lo = new Int32Array(capacity);
+    this.#value = new Int32Array(capacity);
+    this.#mask = capacity - 1;
+    for (let i = 0; i < value.length; i++) {
+      if (value[i] !== 0) this.#place(hi[i] as number, lo[i] as number, value[i] as number);
+    }
+  }
+}
+
+/** Doubles a typed array. */
+export function grown(array: Int32Array): Int32Array<ArrayBuffer> {
+  const bigger = new Int32Array(array.length * 2);
+  bigger.set(array);
+  return bigger;
+}

@@ -1,0 +1,146 @@
+import { R, ROLES, type Role, type Tokens } from './tokens.ts';
+
+/** Field names at the top of a flat object, by the role they play; several names for one role is not a fast shape. */
+export type FlatMap = ReadonlyMap<string, Role>;
+
+const NOT_WANTED = -1;
+
+/**
+ * A byte scanner for one flat JSON object per line, compiled from a field map. It expects the keys in the
+ * order of the line before and falls back to a look-up. It gives up (-1) on everything that JSON.parse might
+ * see differently: escapes, control characters, nesting, exponents, long numbers, doubled or non-ASCII
+ * wanted fields, anything behind the object.
+ */
+export class JsonScanner {
+  readonly #roles = new Map<string, number>();
+  /** Learned sequence: key bytes with quotes and colon, and the role each plays. */
+  #sequence: { readonly bytes: Uint8Array; readonly role: number }[] = [];
+
+  constructor(map: FlatMap) {
+    for (const [name, role] of map) this.#roles.set(name, R[role]);
+  }
+
+  scan(tokens: Tokens, buf: Uint8Array, from: number, limit: number): number {
+    const { start, end } = tokens;
+    start.fill(0);
+    end.fill(0);
+    tokens.buf = buf;
+    if (buf[from] !== 123) return -1;
+    let at = from + 1;
+    let seen = 0;
+    const sequence = this.#sequence;
+    for (let field = 0; ; field++) {
+      // Key, as predicted or looked up.
+      let role: number;
+      const expected = field < sequence.length ? sequence[field] : undefined;
+      if (expected !== undefined && matches(buf, at, expected.bytes)) {
+        role = expected.role;
+        at += expected.bytes.length;
+      } else {
+        const keyEnd = this.#learn(buf, at, limit, field);
+        if (keyEnd < 0) return -1;
+        role = (sequence[field] as { role: number }).role;
+        at = keyEnd;
+      }
+      if (buf[at] === 32) at++;
+      if (role >= 0) {
+        if ((seen & (1 << role)) !== 0) return -1;
+        seen |= 1 << role;
+      }
+      // Value.
+      const byte = buf[at] as number;
+      if (byte === 34) {
+        const valueStart = ++at;
+        let any = 0;
+        for (;;) {
+          const next = buf[at] as number;
+          if (next === 34) break;
+          if (next === 92 || next < 32 || at >= limit) return -1;
+          any |= next;
+          at++;
+        }
+        if (role >= 0) {
+          if (any >= 128) return -1;
+          start[role] = valueStart;
+          end[role] = at;
+        }
+        at++;
+      } else if ((byte >= 48 && byte <= 57) || byte === 45) {
+        const valueEnd = numberEnd(buf, at, limit);
+        if (valueEnd < 0) return -1;
+        if (role >= 0) {
+          start[role] = at;
+          end[role] = valueEnd;
+        }
+        at = valueEnd;
+      } else {
+        at = literalEnd(buf, at);
+        if (at < 0) return -1;
+      }
+      const after = buf[at];
+      if (after === 44) {
+        at++;
+        if (buf[at] === 32) at++;
+        continue;
+      }
+      if (after !== 125) return -1;
+      at++;
+      if (buf[at] === 13) at++;
+      return at >= limit || buf[at] === 10 ? Math.min(at, limit) : -1;
+    }
+  }
+
+  /** Reads the key at `at`, remembers it as the expectation for this place; returns where its value starts, or -1. */
+  #learn(buf: Uint8Array, at: number, limit: number, field: number): number {
+    if (buf[at] !== 34) return -1;
+    let keyEnd = at + 1;
+    while (keyEnd < limit && buf[keyEnd] !== 34) {
+      const byte = buf[keyEnd] as number;
+      if (byte === 92 || byte < 32 || byte > 126) return -1;
+      keyEnd++;
+    }
+    if (buf[keyEnd + 1] !== 58) return -1;
+    const name = Buffer.from(buf.subarray(at + 1, keyEnd)).toString('latin1');
+    const role = this.#roles.get(name) ?? NOT_WANTED;
+    const entry = { bytes: Uint8Array.from(buf.subarray(at, keyEnd + 2)), role };
+    if (field < 256) this.#sequence[field] = entry;
+    else return -1;
+    return keyEnd + 2;
+  }
+}
+
+function matches(buf: Uint8Array, at: number, expected: Uint8Array): boolean {
+  for (let i = 0; i < expected.length; i++) if (buf[at + i] !== expected[i]) return false;
+  return true;
+}
+
+/** The end of a JSON number of at most 15 digits without exponent; -1 otherwise. */
+function numberEnd(buf: Uint8Array, from: number, limit: number): number {
+  let at = from;
+  if (buf[at] === 45) at++;
+  const first = at;
+  while (at < limit && (buf[at] as number) >= 48 && (buf[at] as number) <= 57) at++;
+  let digits = at - first;
+  if (digits === 0 || (digits > 1 && buf[first] === 48)) return -1;
+  if (buf[at] === 46) {
+    const fraction = ++at;
+    while (at < limit && (buf[at] as number) >= 48 && (buf[at] as number) <= 57) at++;
+    // JSON.parse would spell 5.0 as "5" and 0.0000001 as "1e-7".
+    if (at === fraction || buf[at - 1] === 48 || (buf[first] === 48 && at - fraction > 6)) return -1;
+    digits += at - fraction;
+  } else if (buf[from] === 45 && buf[first] === 48) return -1;
+  return digits > 15 || buf[at] === 101 || buf[at] === 69 ? -1 : at;
+}
+
+/** Behind true, false or null; such a value plays no role. */
+function literalEnd(buf: Uint8Array, at: number): number {
+  if (buf[at] === 116 && buf[at + 1] === 114 && buf[at + 2] === 117 && buf[at + 3] === 101) return at + 4;
+  if (buf[at] === 110 && buf[at + 1] === 117 && buf[at + 2] === 108 && buf[at + 3] === 108) return at + 4;
+  if (buf[at] === 102 && buf[at + 1] === 97 && buf[at + 2] === 108 && buf[at + 3] === 115 && buf[at + 4] === 101) return at + 5;
+  return -1;
+}
+
+/** Exported for the table of visible fields. */
+export function rolesOf(map: FlatMap): ReadonlySet<Role> {
+  return new Set(ROLES.filter((role) => [...map.values()].includes(role)));
+}

@@ -1,0 +1,160 @@
+import { hashBytes, hashLanes } from '../../core/hash.ts';
+import { Terms } from './terms.ts';
+
+// Classes of path bytes, or-ed over a path segment.
+const LETTER_LOWER = 1;
+const LETTER_UPPER = 2;
+const DIGIT = 4;
+const DASH = 8;
+const OTHER = 16;
+const HEX_LETTER = 32;
+const NON_HEX_LETTER = 64;
+const AT = 128;
+const DOT = 256;
+
+const CLASS = new Uint16Array(256).fill(OTHER);
+for (let byte = 97; byte <= 122; byte++) CLASS[byte] = LETTER_LOWER | (byte <= 102 ? HEX_LETTER : NON_HEX_LETTER);
+for (let byte = 65; byte <= 90; byte++) CLASS[byte] = LETTER_UPPER | (byte <= 70 ? HEX_LETTER : NON_HEX_LETTER);
+for (let byte = 48; byte <= 57; byte++) CLASS[byte] = DIGIT;
+CLASS[45] = DASH;
+CLASS[95] = DASH;
+CLASS[46] = DOT;
+CLASS[64] = AT;
+
+const bytesOf = (text: string): Uint8Array => Buffer.from(text);
+const PLACEHOLDER = {
+  id: bytesOf('{id}'),
+  uuid: bytesOf('{uuid}'),
+  hash: bytesOf('{hash}'),
+  date: bytesOf('{date}'),
+  email: bytesOf('{email}'),
+  token: bytesOf('{token}'),
+  ulid: bytesOf('{ulid}'),
+} as const;
+
+/** Longer paths end in `/…`: attackers choose them. */
+const TEMPLATE_BYTES_MAX = 120;
+const SEGMENTS_MAX = 12;
+
+/**
+ * Turns a path into its route template, byte by byte and without looking at other paths: numbers, UUIDs,
+ * hashes, dates, e-mail addresses, ULIDs and long tokens become placeholders, so a secret in the path does
+ * not survive. Also gives the hash of the last replaced value: the object that was accessed.
+ */
+export class Routes {
+  readonly terms = new Terms((raw) => raw.replace(/[^\x21-\x7e]/g, '?'));
+  /** The object of the path last templated; both 0 when it has none. */
+  objectHi = 0;
+  objectLo = 0;
+  readonly #scratch = new Uint8Array(TEMPLATE_BYTES_MAX + 64);
+
+  /** The number of the template of the path `bytes[start, end)` (no query). */
+  template(bytes: Uint8Array, start: number, end: number): number {
+    this.objectHi = 0;
+    this.objectLo = 0;
+    if (end <= start) return 0;
+    const out = this.#scratch;
+    let length = 0;
+    let at = start;
+    let segments = 0;
+    // An absolute URL (HTTP/2 in some gateways): the path begins after the authority.
+    if (bytes[at] !== 47) at = skipAuthority(bytes, at, end);
+    while (at < end) {
+      if (bytes[at] === 47) {
+        out[length++] = 47;
+        at++;
+        continue;
+      }
+      const from = at;
+      const mark = length;
+      let classes = 0;
+      while (at < end) {
+        const byte = bytes[at] as number;
+        if (byte === 47) break;
+        classes |= CLASS[byte] as number;
+        if (length < TEMPLATE_BYTES_MAX) out[length++] = byte;
+        at++;
+      }
+      if ((classes & ~(LETTER_LOWER | LETTER_UPPER | HEX_LETTER | NON_HEX_LETTER | DASH)) !== 0) {
+        const placeholder = placeholderFor(bytes, from, at, classes);
+        if (placeholder !== undefined) {
+          hashBytes(bytes, from, at);
+          this.objectHi = hashLanes.hi;
+          this.objectLo = hashLanes.lo;
+          length = mark;
+          for (let i = 0; i < placeholder.length; i++) out[length++] = placeholder[i] as number;
+        }
+      } else if (at - from >= 32 && (classes & (LETTER_LOWER | LETTER_UPPER)) === 3) {
+        length = mark;
+        for (let i = 0; i < PLACEHOLDER.token.length; i++) out[length++] = PLACEHOLDER.token[i] as number;
+      }
+      if (++segments >= SEGMENTS_MAX || length >= TEMPLATE_BYTES_MAX) {
+        if (at < end) {
+          if (length > TEMPLATE_BYTES_MAX) length = TEMPLATE_BYTES_MAX;
+          out[length++] = 47;
+          out[length++] = 42;
+        }
+        break;
+      }
+    }
+    if (length === 0) return 0;
+    for (let i = 0; i < length; i++) {
+      const byte = out[i] as number;
+      // Not printable ASCII: hostile or broken; one mark stands for it.
+      if (byte < 33 || byte > 126) out[i] = 63;
+    }
+    return this.terms.intern(out, 0, length);
+  }
+}
+
+function skipAuthority(bytes: Uint8Array, start: number, end: number): number {
+  for (let i = start; i < end - 2; i++) {
+    if (bytes[i] === 58 && bytes[i + 1] === 47 && bytes[i + 2] === 47) {
+      let at = i + 3;
+      while (at < end && bytes[at] !== 47) at++;
+      return at;
+    }
+  }
+  return start;
+}
+
+function placeholderFor(bytes: Uint8Array, start: number, end: number, classes: number): Uint8Array | undefined {
+  const length = end - start;
+  if ((classes & AT) !== 0 || hasEncodedAt(bytes, start, end, classes)) return PLACEHOLDER.email;
+  if (classes === DIGIT) return PLACEHOLDER.id;
+  if ((classes & DIGIT) === 0) return undefined;
+  const isHexOnly = (classes & ~(DIGIT | LETTER_LOWER | LETTER_UPPER | HEX_LETTER)) === 0;
+  const letters = classes & (LETTER_LOWER | LETTER_UPPER);
+  if ((classes & OTHER) === 0 && (classes & DOT) === 0) {
+    if (length === 36 && bytes[start + 8] === 45 && bytes[start + 13] === 45 && bytes[start + 18] === 45 && bytes[start + 23] === 45 && (classes & NON_HEX_LETTER) === 0) {
+      return PLACEHOLDER.uuid;
+    }
+    if (length === 10 && bytes[start + 4] === 45 && bytes[start + 7] === 45 && letters === 0) return PLACEHOLDER.date;
+    if (isHexOnly && length >= 8 && letters !== 3) return PLACEHOLDER.hash;
+    if (length === 26 && (classes & DASH) === 0 && letters === LETTER_UPPER && (bytes[start] as number) <= 55) return PLACEHOLDER.ulid;
+    // Numbers with separators, as order or phone numbers are written: 2024-001, 17_3.
+    if (letters === 0) return PLACEHOLDER.id;
+    // A version: v1, v2beta is a literal.
+    if (length <= 8 && (bytes[start] === 118 || bytes[start] === 86)) return undefined;
+    if (length >= 20) return PLACEHOLDER.token;
+    return digitsIn(bytes, start, end) >= 4 ? PLACEHOLDER.id : undefined;
+  }
+  if ((classes & DOT) !== 0 && letters === 0 && (classes & OTHER) === 0) return PLACEHOLDER.id;
+  if (length >= 24) return PLACEHOLDER.token;
+  return digitsIn(bytes, start, end) >= 4 ? PLACEHOLDER.id : undefined;
+}
+
+function digitsIn(bytes: Uint8Array, start: number, end: number): number {
+  let digits = 0;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] as number;
+    if (byte >= 48 && byte <= 57) digits++;
+  }
+  return digits;
+}
+
+function hasEncodedAt(bytes: Uint8Array, start: number, end: number, classes: number): boolean {
+  if ((classes & OTHER) === 0) return false;
+  for (let i = start; i < end - 2; i++) if (bytes[i] === 37 && bytes[i + 1] === 52 && bytes[i + 2] === 48) return true;
+  return false;
+}

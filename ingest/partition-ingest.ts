@@ -1,0 +1,413 @@
+import { COUNTER_COUNT } from '../core/counters.ts';
+import type { Alias, OpenSegment, PartialBatch, PartialRow, Rejects } from '../core/partial.ts';
+import { REFUSED, REJECT_REASONS, type EntityId, type EpochMs, type Minute, type Offset, type RejectReason, entityKind } from '../core/types.ts';
+import { MINUTE_MS } from '../core/window.ts';
+import { Slots } from './aggregate/slots.ts';
+import type { Format } from './parse/format.ts';
+import { type Fault, type Normaliser, DROP, FINE, fault, reasonOf } from './parse/normaliser.ts';
+import { OWNER_OTHER_CLIENT, OWNER_OTHER_NETWORK, OWNER_REFUSED, OWNER_REFUSED_SUM } from './parse/owners.ts';
+import { EventCells, Tokens } from './parse/tokens.ts';
+
+export type IngestLimits = {
+  /** Distinct owners in one open segment; what comes above is counted on `refused` or `client:other`. */
+  readonly entities: number;
+  /** Terms and entities that the dictionaries may hold before they are emptied at a segment's end. */
+  readonly dictionary: number;
+};
+
+export const DEFAULT_LIMITS: IngestLimits = { entities: 1_000_000, dictionary: 1_500_000 };
+
+export type PartitionIngestOptions = {
+  readonly source: number;
+  readonly partition: number;
+  readonly generation: number;
+  /** A line belongs to the segment floor(line start / segmentBytes). */
+  readonly segmentBytes: number;
+  readonly format: Format;
+  readonly normaliser: Normaliser;
+  readonly limits?: IngestLimits;
+  /** The open segment of an earlier process: counting goes on at its `next`. */
+  readonly resume?: OpenSegment | undefined;
+  /** Only events in `[since, until)` count; the others are dropped. */
+  readonly since?: EpochMs | undefined;
+  readonly until?: EpochMs | undefined;
+  /** False leaves the sketches out: only for measuring what they cost. */
+  readonly hasSketches?: boolean;
+};
+
+const LINE_TOO_LONG = fault('line_too_long');
+
+/**
+ * One partition's bytes in, partial batches out. Pure and synchronous: no I/O, no clock, so what it makes is
+ * a function of the log alone, wherever it is cut, stopped and resumed.
+ */
+export class PartitionIngest {
+  readonly #options: PartitionIngestOptions;
+  readonly #format: Format;
+  readonly #normaliser: Normaliser;
+  readonly #limits: IngestLimits;
+  readonly #slots: Slots;
+  readonly #tokens = new Tokens();
+  readonly #cells = new EventCells();
+  readonly #since: number;
+  readonly #until: number;
+  #segmentStart: Offset;
+  #next: Offset;
+  #records = 0;
+  #dropped = 0;
+  #overLimit = 0;
+  #newest: EpochMs = 0;
+  #rejectCounts = new Float64Array(REJECT_REASONS.length);
+  #rejectFirst = new Float64Array(REJECT_REASONS.length);
+  #recordsFlushed = 0;
+  /** Per owner, in this segment: 0 not seen, 1 seen and only refused so far, 2 accepted, 3 no credential, 4 over the limit. */
+  #standing = new Uint8Array(1024);
+  #entities = 0;
+  #networks = 0;
+  /** Owners that were accepted after being held, since the last flush. */
+  #released = new Set<number>();
+  #heldWritten = new Set<number>();
+  #refusedWritten = new Set<Minute>();
+  #refusedDirty = new Set<Minute>();
+  #aliases = new Map<string, Alias>();
+  #aliasesNew: Alias[] = [];
+  #sealed: PartialBatch[] = [];
+
+  constructor(options: PartitionIngestOptions) {
+    this.#options = options;
+    this.#format = options.format;
+    this.#normaliser = options.normaliser;
+    this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#slots = new Slots(options.normaliser, options.hasSketches ?? true);
+    this.#since = options.since ?? Number.NEGATIVE_INFINITY;
+    this.#until = options.until ?? Number.POSITIVE_INFINITY;
+    this.#next = options.resume?.next ?? 0;
+    this.#newest = options.resume?.newest ?? 0;
+    this.#segmentStart = this.#cellOf(this.#next);
+    if (options.resume !== undefined && !options.resume.isSealed) this.#restore(options.resume);
+  }
+
+  /** Everything before is counted. */
+  get next(): Offset {
+    return this.#next;
+  }
+
+  get newest(): EpochMs {
+    return this.#newest;
+  }
+
+  /** Bytes held for the open segment. */
+  get bytes(): number {
+    return this.#slots.bytes;
+  }
+
+  /** Starts in the middle of a log (a thread's share of a file). Only before the first block. */
+  startAt(offset: Offset): void {
+    this.#next = offset;
+    this.#segmentStart = this.#cellOf(offset);
+  }
+
+  /** Counts the whole lines in `bytes`, whose first byte is at `offset`. Lines below `next` were counted before and are passed over. */
+  block(bytes: Uint8Array, offset: Offset): void {
+    const limit = bytes.length;
+    let at = offset < this.#next ? this.#next - offset : 0;
+    const format = this.#format;
+    const tokens = this.#tokens;
+    const cells = this.#cells;
+    const normaliser = this.#normaliser;
+    const { latencyToUs } = format;
+    let boundary = this.#segmentStart + this.#options.segmentBytes - offset;
+    while (at < limit) {
+      if (at >= boundary) {
+        this.#next = offset + at;
+        this.#seal();
+        boundary = this.#segmentStart + this.#options.segmentBytes - offset;
+      }
+      let lineEnd = format.scan(tokens, bytes, at, limit);
+      let code: Fault = FINE;
+      if (lineEnd < 0) {
+        lineEnd = bytes.indexOf(10, at);
+        if (lineEnd < 0) lineEnd = limit;
+        code = format.parse(tokens, bytes, at, lineEnd);
+      }
+      if (code === FINE) code = normaliser.normalise(tokens, cells, latencyToUs);
+      if (code === FINE) this.#count(cells);
+      else if (code === DROP) this.#dropped++;
+      else this.#reject(code, offset + at);
+      this.#records++;
+      at = lineEnd + 1;
+    }
+    const end = offset + limit;
+    if (end > this.#next) this.#next = end;
+  }
+
+  /** A line of `[offset, offset + length)` was longer than the limit and is passed over. */
+  oversized(offset: Offset, length: number): void {
+    if (offset < this.#next) return;
+    if (offset >= this.#segmentStart + this.#options.segmentBytes) {
+      this.#next = offset;
+      this.#seal();
+    }
+    this.#reject(LINE_TOO_LONG, offset);
+    this.#records++;
+    this.#next = offset + length;
+  }
+
+  /** Batches of segments that ended, oldest first. */
+  takeSealed(): readonly PartialBatch[] {
+    const sealed = this.#sealed;
+    this.#sealed = [];
+    return sealed;
+  }
+
+  /** What changed since the last flush; undefined when no record came. */
+  flush(): PartialBatch | undefined {
+    if (this.#records === this.#recordsFlushed) return undefined;
+    return this.#batch(false);
+  }
+
+  /** The log ended: closes the open segment. */
+  finish(): readonly PartialBatch[] {
+    if (this.#records > 0) this.#seal();
+    return this.takeSealed();
+  }
+
+  #cellOf(offset: Offset): Offset {
+    return offset - (offset % this.#options.segmentBytes);
+  }
+
+  #count(cells: EventCells): void {
+    const at = cells.at;
+    if (at < this.#since || at >= this.#until) {
+      this.#dropped++;
+      return;
+    }
+    if (at > this.#newest) this.#newest = at;
+    const window = Math.floor(at / MINUTE_MS);
+    const slots = this.#slots;
+    const isRefused = cells.status === 401;
+    let owner = cells.owner;
+    const standing = owner < this.#standing.length ? (this.#standing[owner] as number) : 0;
+    if (standing === 0) owner = this.#meet(owner, cells.isCredential, isRefused);
+    else if (standing === 1 && !isRefused) {
+      this.#standing[owner] = 2;
+      this.#released.add(owner);
+    } else if (standing === 4) {
+      this.#overLimit++;
+      owner = cells.isCredential ? OWNER_REFUSED : OWNER_OTHER_CLIENT;
+    }
+    slots.count(slots.slot(owner, window), cells, -1);
+    if (owner === OWNER_REFUSED || this.#standing[owner] === 1) this.#refusedDirty.add(window);
+    if (cells.status === 401 || cells.status === 403) this.#countFailure(cells, window);
+    if (cells.alias >= 0) this.#alias(cells.owner, cells.alias);
+  }
+
+  /** Failed authentication is counted a second time, on the client's network. */
+  #countFailure(cells: EventCells, window: Minute): void {
+    if (cells.address === 0) return;
+    const normaliser = this.#normaliser;
+    const number = normaliser.networkNumber(cells.address);
+    const terms = normaliser.networks;
+    let network = normaliser.owners.network(terms.hi[number] as number, terms.lo[number] as number, terms.texts[number] ?? '');
+    this.#roomFor(network);
+    if (this.#standing[network] === 0) {
+      if (this.#networks >= this.#limits.entities) network = OWNER_OTHER_NETWORK;
+      else {
+        this.#networks++;
+        this.#standing[network] = 3;
+      }
+    }
+    this.#slots.count(this.#slots.slot(network, window), cells, cells.isCredential ? cells.owner : -1);
+  }
+
+  /** The first event of an owner in this segment. */
+  #meet(owner: number, isCredential: boolean, isRefused: boolean): number {
+    this.#roomFor(owner);
+    if (this.#entities >= this.#limits.entities) {
+      this.#standing[owner] = 4;
+      this.#overLimit++;
+      return isCredential ? OWNER_REFUSED : OWNER_OTHER_CLIENT;
+    }
+    this.#entities++;
+    this.#standing[owner] = !isCredential ? 3 : isRefused ? 1 : 2;
+    return owner;
+  }
+
+  #roomFor(owner: number): void {
+    if (owner < this.#standing.length) return;
+    const bigger = new Uint8Array(Math.max(this.#standing.length * 2, owner + 1));
+    bigger.set(this.#standing);
+    this.#standing = bigger;
+  }
+
+  #alias(owner: number, fingerprint: number): void {
+    const { ids } = this.#normaliser.owners;
+    const credential = ids[owner] as EntityId;
+    const name = `${credential}\n${ids[fingerprint] as EntityId}`;
+    if (this.#aliases.has(name)) return;
+    const alias = { credential, fingerprint: ids[fingerprint] as EntityId };
+    this.#aliases.set(name, alias);
+    this.#aliasesNew.push(alias);
+  }
+
+  #reject(code: Fault, offset: Offset): void {
+    if (this.#rejectCounts[code - 1] === 0) this.#rejectFirst[code - 1] = offset;
+    this.#rejectCounts[code - 1] = (this.#rejectCounts[code - 1] as number) + 1;
+  }
+
+  #rejects(): Rejects {
+    const rejects: Partial<Record<RejectReason, { count: number; first: Offset }>> = {};
+    for (let i = 0; i < REJECT_REASONS.length; i++) {
+      const count = this.#rejectCounts[i] as number;
+      if (count > 0) rejects[reasonOf(i + 1)] = { count, first: this.#rejectFirst[i] as number };
+    }
+    return rejects;
+  }
+
+  #seal(): void {
+    const next = this.#next;
+    if (this.#records > 0) this.#sealed.push(this.#batch(true));
+    this.#slots.clear();
+    this.#standing.fill(0);
+    this.#released.clear();
+    this.#heldWritten.clear();
+    this.#refusedWritten.clear();
+    this.#refusedDirty.clear();
+    this.#aliases.clear();
+    this.#entities = 0;
+    this.#networks = 0;
+    this.#records = 0;
+    this.#recordsFlushed = 0;
+    this.#dropped = 0;
+    this.#overLimit = 0;
+    this.#rejectCounts.fill(0);
+    // Numbers are void after this: nothing of the closed segment refers to them any more.
+    if (this.#normaliser.size > this.#limits.dictionary) this.#normaliser.clear();
+    this.#segmentStart = this.#cellOf(next);
+    this.#next = next;
+  }
+
+  #batch(isSealed: boolean): PartialBatch {
+    const rows: PartialRow[] = [];
+    const held: PartialRow[] = [];
+    const gone: PartialBatch['gone'][number][] = [];
+    const slots = this.#slots;
+    const { ids } = this.#normaliser.owners;
+    if (this.#released.size > 0) this.#release(gone);
+    const size = slots.size;
+    for (let slot = 0; slot < size; slot++) {
+      if (slots.isDirty[slot] === 0) continue;
+      slots.isDirty[slot] = 0;
+      const owner = slots.owner[slot] as number;
+      if (owner === OWNER_REFUSED_SUM) continue;
+      const isHeld = owner === OWNER_REFUSED || this.#standing[owner] === 1;
+      if (isHeld && isSealed) continue;
+      const row = { window: slots.window[slot] as number, entity: ids[owner] as EntityId, cells: slots.encode(slot) };
+      if (isHeld) {
+        held.push(row);
+        this.#heldWritten.add(slot);
+      } else rows.push(row);
+    }
+    if (this.#refusedDirty.size > 0) this.#addUpRefused(rows, gone);
+    this.#recordsFlushed = this.#records;
+    const aliases = this.#aliasesNew;
+    this.#aliasesNew = [];
+    const { source, partition, generation } = this.#options;
+    return {
+      segment: { source, partition, generation, start: this.#segmentStart },
+      next: this.#next,
+      isSealed,
+      rows,
+      held,
+      gone,
+      aliases,
+      rejects: this.#rejects(),
+      dropped: this.#dropped,
+      records: this.#records,
+      overLimit: this.#overLimit,
+      newest: this.#newest,
+    };
+  }
+
+  /** Credentials that were held and have now succeeded get rows of their own, in every window of the segment. */
+  #release(gone: PartialBatch['gone'][number][]): void {
+    const slots = this.#slots;
+    const { ids } = this.#normaliser.owners;
+    for (let slot = 0; slot < slots.size; slot++) {
+      const owner = slots.owner[slot] as number;
+      if (!this.#released.has(owner)) continue;
+      const window = slots.window[slot] as number;
+      slots.isDirty[slot] = 1;
+      this.#refusedDirty.add(window);
+      if (this.#heldWritten.delete(slot)) gone.push({ window, entity: ids[owner] as EntityId, isHeld: true });
+    }
+    this.#released.clear();
+  }
+
+  /** The `refused` rows of the windows that changed: what is over the limit plus every credential that is still held, in log order. */
+  #addUpRefused(rows: PartialRow[], gone: PartialBatch['gone'][number][]): void {
+    const slots = this.#slots;
+    const sums = new Map<Minute, number>();
+    for (const window of this.#refusedDirty) {
+      const sum = slots.slot(OWNER_REFUSED_SUM, window);
+      slots.reset(sum);
+      sums.set(window, sum);
+    }
+    const size = slots.size;
+    for (let slot = 0; slot < size; slot++) {
+      const owner = slots.owner[slot] as number;
+      if (owner !== OWNER_REFUSED && (owner === OWNER_REFUSED_SUM || this.#standing[owner] !== 1)) continue;
+      const sum = sums.get(slots.window[slot] as number);
+      if (sum !== undefined) slots.merge(sum, slot);
+    }
+    for (const [window, sum] of sums) {
+      if (slots.counters[sum * COUNTER_COUNT] === 0) {
+        if (this.#refusedWritten.delete(window)) gone.push({ window, entity: REFUSED, isHeld: false });
+        continue;
+      }
+      this.#refusedWritten.add(window);
+      rows.push({ window, entity: REFUSED, cells: slots.encode(sum) });
+    }
+    this.#refusedDirty.clear();
+  }
+
+  #restore(open: OpenSegment): void {
+    const { owners } = this.#normaliser;
+    const slots = this.#slots;
+    this.#segmentStart = open.segment.start;
+    for (const row of open.held) {
+      const owner = row.entity === REFUSED ? OWNER_REFUSED : owners.restore(row.entity);
+      this.#roomFor(owner);
+      const slot = slots.slot(owner, row.window);
+      slots.restore(slot, row.cells);
+      this.#heldWritten.add(slot);
+      if (owner !== OWNER_REFUSED && this.#standing[owner] === 0) {
+        this.#standing[owner] = 1;
+        this.#entities++;
+      }
+    }
+    for (const row of open.rows) {
+      if (row.entity === REFUSED) {
+        this.#refusedWritten.add(row.window);
+        continue;
+      }
+      const owner = owners.restore(row.entity);
+      this.#roomFor(owner);
+      slots.restore(slots.slot(owner, row.window), row.cells);
+      if (this.#standing[owner] !== 0 || owner === OWNER_OTHER_CLIENT || owner === OWNER_OTHER_NETWORK) continue;
+      const kind = entityKind(row.entity);
+      if (kind === 'network') this.#networks++;
+      else this.#entities++;
+      this.#standing[owner] = kind === 'key' || kind === 'user' ? 2 : 3;
+    }
+    for (const [reason, { count, first }] of Object.entries(open.rejects)) {
+      const code = fault(reason as RejectReason);
+      this.#rejectCounts[code - 1] = count;
+      this.#rejectFirst[code - 1] = first;
+    }
+    this.#records = open.records;
+    this.#recordsFlushed = open.records;
+    this.#dropped = open.dropped;
+    this.#overLimit = open.overLimit ?? 0;
+  }
+}
