@@ -24,6 +24,7 @@ export type AnalyzeReport = {
   readonly top: ReportTop;
   /** Which limits judged: "the shipped thresholds", "plan gold". Fits after "would have raised" and before it. */
   readonly limits: string;
+  /** Confirmed ones only: what people would have been told. */
   readonly alerts: readonly Alert[];
   /** One entry per rule that ran, also those that raised nothing. */
   readonly rules: readonly ReportRule[];
@@ -96,6 +97,8 @@ export type ReportTop = { readonly routes: readonly ReportTopItem[]; readonly ag
 
 export type ReportRule = {
   readonly rule: string;
+  /** What is judged and against which limits, in a few words: "requests a minute, over 500 and 1,000". */
+  readonly description?: string;
   readonly alerts: number;
   readonly criticals: number;
   /** Entities with at least one of them. */
