@@ -58,18 +58,30 @@ export function writeBenchFile(options: BenchFileOptions): BenchFile {
   let made: { readonly bytes: number; readonly total: EntityTruth; readonly entities: Map<string, EntityTruth> };
   try {
     made = generate(options, (bytes) => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+      for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
     });
   } finally {
     closeSync(file);
   }
   renameSync(partial, options.path);
-  const result = { path: options.path, bytes: made.bytes, events: options.events, first: made.total.first, last: made.total.last, total: made.total, entities: made.entities, isReused: false };
+  const result = {
+    path: options.path,
+    bytes: made.bytes,
+    events: options.events,
+    first: made.total.first,
+    last: made.total.last,
+    total: made.total,
+    entities: made.entities,
+    isReused: false,
+  };
   writeFileSync(sidecar, JSON.stringify({ parameters, ...result, entities: Object.fromEntries(made.entities) }));
   return result;
 }
 
-function generate(options: BenchFileOptions, deliver: (bytes: Uint8Array) => void): { readonly bytes: number; readonly total: EntityTruth; readonly entities: Map<string, EntityTruth> } {
+function generate(
+  options: BenchFileOptions,
+  deliver: (bytes: Uint8Array) => void,
+): { readonly bytes: number; readonly total: EntityTruth; readonly entities: Map<string, EntityTruth> } {
   const { traffic, format, isByClient } = benchTraffic(options);
   const out = new ByteSink(deliver);
   const total = emptyTruth();
@@ -92,7 +104,14 @@ function benchTraffic(options: BenchFileOptions): { readonly traffic: Traffic; r
   const seed = options.seed ?? 1;
   const hasKeyField = options.format !== 'combined' && options.format !== 'common';
   const isByClient = !hasKeyField && options.keyParameter === undefined;
-  const population = new Population({ seed, keys: options.keys ?? 5_000, secretPrefix: 'k_', secretLength: SECRET_LENGTH, agents: AGENTS, ...(isByClient ? { clientsPerKeyMax: 1 } : {}) });
+  const population = new Population({
+    seed,
+    keys: options.keys ?? 5_000,
+    secretPrefix: 'k_',
+    secretLength: SECRET_LENGTH,
+    agents: AGENTS,
+    ...(isByClient ? { clientsPerKeyMax: 1 } : {}),
+  });
   const traffic = new Traffic(population, { seed, start: START, eventsPerMinute: options.eventsPerMinute ?? 100_000, zipfExponent: options.zipfExponent ?? 1 });
   return { traffic, format: lineFormat(options.format, options.keyParameter === undefined ? {} : { keyParameter: options.keyParameter }), isByClient };
 }
@@ -119,7 +138,16 @@ function readSidecar(path: string, sidecar: string, parameters: string): BenchFi
     // Our own file of an earlier run; the parameters and the size are checked below.
     const stored = JSON.parse(readFileSync(sidecar, 'utf8')) as Sidecar;
     if (stored.parameters !== parameters || stored.bytes !== statSync(path).size) return undefined;
-    return { path, bytes: stored.bytes, events: stored.events, first: stored.first, last: stored.last, total: stored.total, entities: new Map(Object.entries(stored.entities)), isReused: true };
+    return {
+      path,
+      bytes: stored.bytes,
+      events: stored.events,
+      first: stored.first,
+      last: stored.last,
+      total: stored.total,
+      entities: new Map(Object.entries(stored.entities)),
+      isReused: true,
+    };
   } catch {
     // A sidecar that does not read is made again.
     return undefined;
@@ -132,7 +160,13 @@ function main(args: readonly string[]): number {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { keys: { type: 'string' }, seed: { type: 'string' }, 'per-minute': { type: 'string' }, zipf: { type: 'string' }, 'key-parameter': { type: 'string' } },
+    options: {
+      keys: { type: 'string' },
+      seed: { type: 'string' },
+      'per-minute': { type: 'string' },
+      zipf: { type: 'string' },
+      'key-parameter': { type: 'string' },
+    },
   });
   const [name, events, path] = positionals;
   const format = FORMAT_NAMES.find((known) => known === name);

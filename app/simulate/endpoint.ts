@@ -26,11 +26,25 @@ const none = (): string => '';
 /** A small shop: orders, customers, invoices, search, exports and a health check. */
 export const ENDPOINTS: readonly Endpoint[] = [
   endpoint({ method: 'GET', route: '/v1/orders/{id}', weight: 34, durationMedianUs: 18_000, out: [1_500, 0.5] }),
-  endpoint({ method: 'GET', route: '/v1/orders', weight: 12, durationMedianUs: 42_000, out: [9_000, 0.6], query: (random) => `page=${random.between(1, 40)}&per_page=50` }),
+  endpoint({
+    method: 'GET',
+    route: '/v1/orders',
+    weight: 12,
+    durationMedianUs: 42_000,
+    out: [9_000, 0.6],
+    query: (random) => `page=${random.between(1, 40)}&per_page=50`,
+  }),
   endpoint({ method: 'GET', route: '/v1/customers/{id}', weight: 16, durationMedianUs: 15_000, out: [900, 0.4] }),
   endpoint({ method: 'GET', route: '/v1/customers/{id}/orders', weight: 8, durationMedianUs: 35_000, out: [6_000, 0.7] }),
   endpoint({ method: 'GET', route: '/v1/invoices/{uuid}', weight: 7, durationMedianUs: 22_000, out: [2_400, 0.5] }),
-  endpoint({ method: 'GET', route: '/v1/products', weight: 5, durationMedianUs: 55_000, out: [12_000, 0.5], query: (random) => `q=${random.pick(TERMS)}&sort=-price` }),
+  endpoint({
+    method: 'GET',
+    route: '/v1/products',
+    weight: 5,
+    durationMedianUs: 55_000,
+    out: [12_000, 0.5],
+    query: (random) => `q=${random.pick(TERMS)}&sort=-price`,
+  }),
   endpoint({ method: 'GET', route: '/v1/status', weight: 4, durationMedianUs: 1_500, out: [64, 0.1] }),
   endpoint({ method: 'POST', route: '/v1/orders', weight: 6, durationMedianUs: 60_000, out: [700, 0.3], in: [1_100, 0.6], status: 201 }),
   endpoint({ method: 'PATCH', route: '/v1/orders/{id}', weight: 3, durationMedianUs: 38_000, out: [1_400, 0.4], in: [320, 0.5] }),
@@ -42,7 +56,10 @@ export const ENDPOINTS: readonly Endpoint[] = [
 
 const TERMS = ['lamp', 'desk', 'blue%20shoes', 'usb-c', 'kettle', 'tent', 'hdmi%20cable', 'chair', 'notebook', 'backpack'];
 
-function endpoint(given: Pick<Endpoint, 'method' | 'route' | 'weight' | 'durationMedianUs' | 'out'> & Partial<Pick<Endpoint, 'query' | 'in' | 'status'>>): Endpoint {
+/** An operation from its template; ids follow from the placeholders. */
+export function endpoint(
+  given: Pick<Endpoint, 'method' | 'route' | 'weight' | 'durationMedianUs' | 'out'> & Partial<Pick<Endpoint, 'query' | 'in' | 'status'>>,
+): Endpoint {
   const ids = [...given.route.matchAll(/\{(id|uuid)\}/g)].map((match): IdKind => (match[1] === 'uuid' ? 'uuid' : 'number'));
   return {
     method: given.method,

@@ -101,7 +101,10 @@ function makeClients(index: number, options: Required<PopulationOptions>, random
   for (let i = 0; i < count; i++) {
     // A customer's last client is sometimes on IPv6: a second network of the same key.
     const isIpv6 = i > 0 && i === count - 1 && random.unit() < 0.3;
-    clients.push({ address: isIpv6 ? `2001:db8:${(index + 1).toString(16)}::${(i + 1).toString(16)}` : ipv4(index, i, options.keys), agent: agents[i % 2] ?? '' });
+    clients.push({
+      address: isIpv6 ? `2001:db8:${(index + 1).toString(16)}::${(i + 1).toString(16)}` : ipv4(index, i, options.keys),
+      agent: agents[i % 2] ?? '',
+    });
   }
   return clients;
 }
@@ -116,7 +119,24 @@ function ipv4(index: number, client: number, keys: number): string {
   return `10.${(host >>> 16) & 255}.${(host >>> 8) & 255}.${host & 255}`;
 }
 
-const FIRMS = ['acme', 'northwind', 'globex', 'initech', 'umbra', 'hooli', 'contoso', 'fabrikam', 'tailspin', 'wingtip', 'litware', 'proseware', 'adatum', 'trey', 'lucerne', 'margie'];
+const FIRMS = [
+  'acme',
+  'northwind',
+  'globex',
+  'initech',
+  'umbra',
+  'hooli',
+  'contoso',
+  'fabrikam',
+  'tailspin',
+  'wingtip',
+  'litware',
+  'proseware',
+  'adatum',
+  'trey',
+  'lucerne',
+  'margie',
+];
 const USES = ['mobile', 'billing', 'web', 'etl', 'partner', 'crm', 'pos', 'reports', 'sync', 'search', 'fulfil', 'loyalty', 'risk'];
 
 function consumerName(index: number): string {

@@ -24,7 +24,21 @@ export type EntityTruth = {
 };
 
 export function emptyTruth(): EntityTruth {
-  return { requests: 0, s2xx: 0, s3xx: 0, s4xx: 0, s5xx: 0, aborted: 0, s401: 0, s403: 0, s429: 0, bytesIn: 0, bytesOut: 0, first: Number.MAX_SAFE_INTEGER, last: 0 };
+  return {
+    requests: 0,
+    s2xx: 0,
+    s3xx: 0,
+    s4xx: 0,
+    s5xx: 0,
+    aborted: 0,
+    s401: 0,
+    s403: 0,
+    s429: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    first: Number.MAX_SAFE_INTEGER,
+    last: 0,
+  };
 }
 
 export function countInto(truth: EntityTruth, event: SimulatedEvent): void {

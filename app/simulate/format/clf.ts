@@ -28,7 +28,8 @@ export function nginxEscape(text: string): string {
   if (!UNSAFE.test(text)) return text;
   let escaped = '';
   for (const byte of Buffer.from(text)) {
-    escaped += byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x5c ? `\\x${byte.toString(16).toUpperCase().padStart(2, '0')}` : String.fromCharCode(byte);
+    escaped +=
+      byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x5c ? `\\x${byte.toString(16).toUpperCase().padStart(2, '0')}` : String.fromCharCode(byte);
   }
   return escaped;
 }

@@ -11,7 +11,9 @@ export function common(options: { readonly keyParameter?: string } = {}): LineFo
     name: 'common',
     write: (event, out) => {
       const uri = httpdEscape(uriWithKey(event.path, event.query, parameter, event.key));
-      out.text(`${event.address} - - [${clfTime(event.at)}] "${event.method} ${uri} HTTP/1.1" ${event.status} ${event.bytesOut === 0 ? '-' : event.bytesOut}\n`);
+      out.text(
+        `${event.address} - - [${clfTime(event.at)}] "${event.method} ${uri} HTTP/1.1" ${event.status} ${event.bytesOut === 0 ? '-' : event.bytesOut}\n`,
+      );
     },
   };
 }

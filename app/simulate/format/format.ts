@@ -59,7 +59,9 @@ export function endUs(event: SimulatedEvent): number {
 
 /** Header bytes of a request on the wire, by the lengths of what differs. Kong and NGINX count them. */
 export function requestHeadBytes(event: SimulatedEvent): number {
-  return event.method.length + event.path.length + (event.query === '' ? 0 : event.query.length + 1) + event.host.length + event.agent.length + event.key.length + 64;
+  return (
+    event.method.length + event.path.length + (event.query === '' ? 0 : event.query.length + 1) + event.host.length + event.agent.length + event.key.length + 64
+  );
 }
 
 /** Header bytes of an answer on the wire. */
