@@ -18,7 +18,7 @@ export type Attack = {
   /** The first event is at or after it, the last one before `end`. */
   readonly start: EpochMs;
   readonly end: EpochMs;
-  /** Rules that must raise an alert; empty when thresholds cannot see it. */
+  /** Rules of which at least one must raise an alert; empty when thresholds cannot see it. */
   readonly expectedRules: readonly string[];
   /** The keys and client networks that an alert about it may name. */
   readonly credentialIds: readonly string[];
@@ -28,7 +28,7 @@ export type Attack = {
 };
 
 /** The ids of the shipped threshold rules (`detectors/threshold`). */
-export const THRESHOLD_RULES = { requestRate: 'request-rate', errorRate: 'error-rate', dataTransfer: 'data-transfer', failedAuth: 'failed-auth' } as const;
+export const THRESHOLD_RULES = { requestRate: 'request_rate', errorRate: 'error_rate', dataTransfer: 'data_transfer', failedAuth: 'failed_auth', guessing: 'guessing' } as const;
 
 /** What a screen says of an attack without expected rules. */
 export const NOT_VISIBLE = 'not visible to thresholds; later detectors';
@@ -102,7 +102,7 @@ function bruteForce(scene: Scene): Attack {
     name: 'brute-force',
     title: 'brute force on authentication',
     label: `${scene.network}.0/24 guesses ${guesses.length} keys and tries a stolen one ${tries.length} times on admin routes`,
-    expectedRules: [THRESHOLD_RULES.failedAuth],
+    expectedRules: [THRESHOLD_RULES.failedAuth, THRESHOLD_RULES.guessing],
     networks: [`${scene.network}.0/24`],
     events: [...guesses, ...tries],
   });

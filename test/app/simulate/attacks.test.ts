@@ -65,7 +65,7 @@ describe('attacks', () => {
       expect(new Set(guesses.map((event) => event.key)).size).toBe(guesses.length);
       expect(guesses.length).toBeGreaterThan(50);
       expect(attack.events.filter((event) => event.credentialId === attack.credentialIds[0]).length).toBeGreaterThan(50);
-      expect(attack.expectedRules).toEqual(['failed-auth']);
+      expect(attack.expectedRules).toEqual(['failed_auth', 'guessing']);
     }
   });
 
@@ -75,7 +75,7 @@ describe('attacks', () => {
       expect(Math.max(...perMinute(attack.events))).toBeGreaterThan(1_000);
       expect(attack.events.some(isError)).toBe(false);
       expect(new Set(attack.events.map((event) => event.key)).size).toBe(1);
-      expect(attack.expectedRules).toEqual(['request-rate']);
+      expect(attack.expectedRules).toEqual(['request_rate']);
     }
   });
 
@@ -97,7 +97,7 @@ describe('attacks', () => {
       const attack = named(plan(seed), 'bulk-download');
       expect(bytes(attack.events)).toBeGreaterThan(1024 ** 3);
       expect(Math.max(...perMinute(attack.events))).toBeLessThan(100);
-      expect(attack.expectedRules).toEqual(['data-transfer']);
+      expect(attack.expectedRules).toEqual(['data_transfer']);
     }
   });
 
