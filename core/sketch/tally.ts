@@ -144,11 +144,7 @@ export function encodeTallyItem(
     out.int32(hi);
     out.int32(lo);
   } else if (!writeIpv4(out, text)) {
-    const size = Buffer.byteLength(text);
-    out.varint(size + 2);
-    out.reserve(size);
-    Buffer.from(out.bytes.buffer, out.bytes.byteOffset + out.length, size).write(text);
-    out.length += size;
+    writeText(out, text);
   }
   out.varint(count * 2 + (failed === 0 ? 0 : 1));
   if (failed !== 0) out.varint(failed);
@@ -173,6 +169,25 @@ function decodeTallyItem(input: ByteReader, hasOver: boolean): TallyItem {
   const count = Math.floor(head / 2);
   const failed = head % 2 === 1 ? input.varint() : 0;
   return { hi, lo, text, count, failed, over: hasOver ? input.varint() : 0 };
+}
+
+function writeText(out: ByteWriter, text: string): void {
+  const size = text.length;
+  out.reserve(size + 8);
+  let at = out.length + (size + 2 < 128 ? 1 : 2);
+  const { bytes } = out;
+  for (let i = 0; i < size; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) {
+      const encoded = Buffer.from(text);
+      out.varint(encoded.length + 2);
+      out.raw(encoded);
+      return;
+    }
+    bytes[at++] = code;
+  }
+  out.varint(size + 2);
+  out.length = at;
 }
 
 /** Writes `a.b.c.d` in its canonical spelling as four bytes; anything else is left to the caller. */

@@ -21,10 +21,13 @@ export function combinedFormat(name: 'combined' | 'common'): Format {
 /** One pass over the line; -1 when a field is missing. It is the correct way too: there is no second reading of this format. */
 function scanCombined(tokens: Tokens, buf: Uint8Array, from: number, limit: number): number {
   const { start, end } = tokens;
-  start.fill(0);
-  end.fill(0);
-  tokens.buf = buf;
-  tokens.scratch.length = 0;
+  end[R.user] = 0;
+  end[R.forwarded] = 0;
+  end[R.method] = 0;
+  end[R.target] = 0;
+  end[R.bytesOut] = 0;
+  end[R.agent] = 0;
+  tokens.point(buf);
   let at = from;
   // Address: up to the first space.
   while (at < limit) {
@@ -217,5 +220,5 @@ function unescape(tokens: Tokens, buf: Uint8Array): void {
     start[role] = at;
     end[role] = scratch.length;
   }
-  tokens.buf = scratch.bytes;
+  tokens.point(scratch.bytes);
 }

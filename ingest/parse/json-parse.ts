@@ -31,8 +31,7 @@ export class JsonParser {
 
   parse(tokens: Tokens, buf: Uint8Array, from: number, to: number): Fault {
     const { start, end, scratch } = tokens;
-    start.fill(0);
-    end.fill(0);
+    tokens.clear();
     scratch.length = 0;
     let lineEnd = to;
     while (lineEnd > from && (buf[lineEnd - 1] as number) <= 32) lineEnd--;
@@ -55,7 +54,7 @@ export class JsonParser {
         break;
       }
     }
-    tokens.buf = scratch.bytes;
+    tokens.point(scratch.bytes);
     return FINE;
   }
 }

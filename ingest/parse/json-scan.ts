@@ -13,18 +13,21 @@ const NOT_WANTED = -1;
  */
 export class JsonScanner {
   readonly #roles = new Map<string, number>();
+  readonly #wanted: Int32Array;
   /** Learned sequence: key bytes with quotes and colon, and the role each plays. */
-  #sequence: { readonly bytes: Uint8Array; readonly role: number }[] = [];
+  #sequence: Expectation[] = [];
 
   constructor(map: FlatMap) {
     for (const [name, role] of map) this.#roles.set(name, R[role]);
+    this.#wanted = Int32Array.from(this.#roles.values());
   }
 
   scan(tokens: Tokens, buf: Uint8Array, from: number, limit: number): number {
     const { start, end } = tokens;
-    start.fill(0);
-    end.fill(0);
-    tokens.buf = buf;
+    const wanted = this.#wanted;
+    for (let i = 0; i < wanted.length; i++) end[wanted[i] as number] = 0;
+    tokens.point(buf);
+    const { view } = tokens;
     if (buf[from] !== 123) return -1;
     let at = from + 1;
     let seen = 0;
@@ -33,9 +36,9 @@ export class JsonScanner {
       // Key, as predicted or looked up.
       let role: number;
       const expected = field < sequence.length ? sequence[field] : undefined;
-      if (expected !== undefined && matches(buf, at, expected.bytes)) {
+      if (expected !== undefined && matches(buf, view, at, expected)) {
         role = expected.role;
-        at += expected.bytes.length;
+        at += expected.length;
       } else {
         const keyEnd = this.#learn(buf, at, limit, field);
         if (keyEnd < 0) return -1;
@@ -51,16 +54,14 @@ export class JsonScanner {
       const byte = buf[at] as number;
       if (byte === 34) {
         const valueStart = ++at;
-        let any = 0;
-        for (;;) {
-          const next = buf[at] as number;
-          if (next === 34) break;
-          if (next === 92 || next < 32 || at >= limit) return -1;
-          any |= next;
-          at++;
+        while (STOP[buf[at] as number] === 0) at++;
+        if (buf[at] !== 34) {
+          // Bytes beyond ASCII are fine where nobody looks.
+          if (role >= 0) return -1;
+          while (STOP[buf[at] as number] === 0 || (buf[at] as number) >= 128) at++;
+          if (buf[at] !== 34) return -1;
         }
         if (role >= 0) {
-          if (any >= 128) return -1;
           start[role] = valueStart;
           end[role] = at;
         }
@@ -102,17 +103,35 @@ export class JsonScanner {
     if (buf[keyEnd + 1] !== 58) return -1;
     const name = Buffer.from(buf.subarray(at + 1, keyEnd)).toString('latin1');
     const role = this.#roles.get(name) ?? NOT_WANTED;
-    const entry = { bytes: Uint8Array.from(buf.subarray(at, keyEnd + 2)), role };
-    if (field < 256) this.#sequence[field] = entry;
+    const bytes = Uint8Array.from(buf.subarray(at, keyEnd + 2));
+    if (field < 256) this.#sequence[field] = expectation(bytes, role);
     else return -1;
     return keyEnd + 2;
   }
 }
 
-function matches(buf: Uint8Array, at: number, expected: Uint8Array): boolean {
-  for (let i = 0; i < expected.length; i++) if (buf[at + i] !== expected[i]) return false;
-  return true;
+/** A key with its quotes and colon, as words: the last one may overlap the one before. */
+type Expectation = { readonly length: number; readonly words: Int32Array; readonly last: number; readonly role: number };
+
+/** `{"":` is four bytes long, so a last word always exists. */
+function expectation(bytes: Uint8Array, role: number): Expectation {
+  const padded = bytes.length < 4 ? Uint8Array.from([...bytes, 0, 0, 0]) : bytes;
+  const view = new DataView(padded.buffer);
+  const words = new Int32Array(Math.floor(bytes.length / 4));
+  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(i * 4, true);
+  return { length: bytes.length, words, last: bytes.length < 4 ? 0 : view.getInt32(bytes.length - 4, true), role };
 }
+
+function matches(buf: Uint8Array, view: DataView, at: number, expected: Expectation): boolean {
+  const { length, words } = expected;
+  if (length < 4 || at + length > buf.length) return false;
+  for (let i = 0; i < words.length; i++) if (view.getInt32(at + i * 4, true) !== words[i]) return false;
+  return view.getInt32(at + length - 4, true) === expected.last;
+}
+
+/** Bytes that end the plain part of a string: quote, backslash, control characters, bytes beyond ASCII. */
+const STOP = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte++) STOP[byte] = byte < 32 || byte === 34 || byte === 92 || byte >= 128 ? 1 : 0;
 
 /** The end of a JSON number of at most 15 digits without exponent; -1 otherwise. */
 function numberEnd(buf: Uint8Array, from: number, limit: number): number {

@@ -49,7 +49,8 @@ const LATENCY_US_MAX = 86_400_000_000;
  */
 export class Normaliser {
   readonly owners: Owners;
-  readonly addresses = new Terms(canonicalAddress);
+  /** A client field can hold a whole X-Forwarded-For list. */
+  readonly addresses: Terms = new Terms((raw) => (raw.includes(',') ? this.#rightmostOf(raw) : canonicalAddress(raw)));
   readonly networks = new Terms((raw) => raw);
   readonly agents = new Terms(canonicalAgent);
   readonly routes = new Routes();
@@ -91,19 +92,18 @@ export class Normaliser {
     if (address >= this.#network.length) this.#growAddresses(address);
     const known = this.#network[address] as number;
     if (known > 0) return known - 1;
-    const text = Buffer.from(networkOf(this.addresses.texts[address] ?? ''));
-    const number = this.networks.intern(text, 0, text.length);
+    const number = this.networks.internText(networkOf(this.addresses.texts[address] ?? ''));
     this.#network[address] = number + 1;
     return number;
   }
 
   normalise(tokens: Tokens, cells: EventCells, latencyToUs: number): Fault {
-    const { buf, start, end } = tokens;
+    const { buf, view, start, end } = tokens;
     if ((end[R.request] as number) > (start[R.request] as number)) splitRequest(tokens);
     const timeStart = start[R.time] as number;
     const timeEnd = end[R.time] as number;
     if (timeEnd <= timeStart) return NO_TIME_FIELD;
-    const at = this.#time.read(buf, timeStart, timeEnd);
+    const at = this.#time.read(buf, view, timeStart, timeEnd);
     if (Number.isNaN(at)) return BAD_TIME;
     if (!isInRange(at)) return TIME_OUT_OF_RANGE;
     cells.at = at;
@@ -123,36 +123,32 @@ export class Normaliser {
     cells.access = accessOf(buf, start[R.method] as number, end[R.method] as number);
 
     cells.address = this.#client(tokens);
-    cells.agent = this.agents.intern(buf, start[R.agent] as number, end[R.agent] as number);
+    cells.agent = this.agents.intern(buf, view, start[R.agent] as number, end[R.agent] as number);
 
-    let targetEnd = end[R.target] as number;
+    const targetEnd = end[R.target] as number;
     const targetStart = start[R.target] as number;
     let queryStart = start[R.query] as number;
     let queryEnd = end[R.query] as number;
-    for (let i = targetStart; i < targetEnd; i++) {
-      if (buf[i] === 63 || buf[i] === 35) {
-        if (queryEnd <= queryStart) {
-          queryStart = i + 1;
-          queryEnd = targetEnd;
-        }
-        targetEnd = i;
-        break;
-      }
+    const template = this.routes.template(buf, view, targetStart, targetEnd);
+    if (this.routes.pathEnd < targetEnd && queryEnd <= queryStart) {
+      queryStart = this.routes.pathEnd + 1;
+      queryEnd = targetEnd;
     }
     if ((end[R.route] as number) > (start[R.route] as number) && buf[start[R.route] as number] !== 45) {
-      cells.route = this.routes.terms.intern(buf, start[R.route] as number, Math.min(end[R.route] as number, (start[R.route] as number) + 120));
-      this.routes.template(buf, targetStart, targetEnd);
-    } else cells.route = this.routes.template(buf, targetStart, targetEnd);
+      cells.route = this.routes.terms.intern(buf, view, start[R.route] as number, Math.min(end[R.route] as number, (start[R.route] as number) + 120));
+    } else cells.route = template;
     cells.objectHi = this.routes.objectHi;
     cells.objectLo = this.routes.objectLo;
 
+    // A fragment is no part of the query.
+    for (let i = queryStart; i < queryEnd; i++) if (buf[i] === 35) queryEnd = i;
     this.#own(tokens, cells, queryStart, queryEnd);
     return FINE;
   }
 
   /** The stored entity is a pure function of the record: credential id, else fingerprint, else user, else client. */
   #own(tokens: Tokens, cells: EventCells, queryStart: number, queryEnd: number): void {
-    const { buf, start, end } = tokens;
+    const { buf, view, start, end } = tokens;
     const owners = this.owners;
     cells.alias = -1;
     cells.isCredential = true;
@@ -161,7 +157,7 @@ export class Normaliser {
       const idStart = start[R.credentialId] as number;
       const idEnd = end[R.credentialId] as number;
       if (idEnd > idStart && !isNone(buf, idStart, idEnd)) {
-        cells.owner = owners.credentialId(buf, idStart, idEnd);
+        cells.owner = owners.credentialId(buf, view, idStart, idEnd);
         if (secret >= 0 && secret !== cells.owner) cells.alias = secret;
         return;
       }
@@ -187,27 +183,27 @@ export class Normaliser {
 
   /** The raw key: the format's field, then the Authorization header, then the query. -1 when there is none. */
   #secret(tokens: Tokens, queryStart: number, queryEnd: number): number {
-    const { buf, start, end } = tokens;
+    const { buf, view, start, end } = tokens;
     const fieldStart = start[R.secret] as number;
     let fieldEnd = end[R.secret] as number;
     if (fieldEnd > fieldStart) {
       // A header sent twice is logged as "k,k" or "k, k": the first counts.
       for (let i = fieldStart; i < fieldEnd; i++) if (buf[i] === 44) fieldEnd = i;
       const from = skipScheme(buf, fieldStart, fieldEnd);
-      if (fieldEnd > from && !isNone(buf, from, fieldEnd)) return this.owners.secret(buf, from, fieldEnd);
+      if (fieldEnd > from && !isNone(buf, from, fieldEnd)) return this.owners.secret(buf, view, from, fieldEnd);
     }
     const headerStart = start[R.authorization] as number;
     const headerEnd = end[R.authorization] as number;
     if (headerEnd > headerStart) {
       const from = skipScheme(buf, headerStart, headerEnd);
-      if (from > headerStart && headerEnd > from && !isNone(buf, from, headerEnd)) return this.owners.secret(buf, from, headerEnd);
+      if (from > headerStart && headerEnd > from && !isNone(buf, from, headerEnd)) return this.owners.secret(buf, view, from, headerEnd);
     }
     if (queryEnd > queryStart && this.#keyNames.find(buf, queryStart, queryEnd)) {
       const { valueStart, valueEnd } = this.#keyNames;
       for (let i = valueStart; i < valueEnd; i++) {
         if (buf[i] === 37 || buf[i] === 43) return this.#decodedSecret(buf, valueStart, valueEnd);
       }
-      return this.owners.secret(buf, valueStart, valueEnd);
+      return this.owners.secret(buf, view, valueStart, valueEnd);
     }
     return -1;
   }
@@ -221,29 +217,33 @@ export class Normaliser {
       // A broken escape: the raw spelling is the key, as the gateway saw it.
     }
     const bytes = Buffer.from(text);
-    return this.owners.secret(bytes, 0, bytes.length);
+    return this.owners.secret(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length);
   }
 
   /** The right-most hop that is no trusted proxy; without a forwarding header, the peer. */
   #client(tokens: Tokens): number {
-    const { buf, start, end } = tokens;
+    const { buf, view, start, end } = tokens;
     const peerStart = start[R.address] as number;
     const peerEnd = end[R.address] as number;
     const forwardedStart = start[R.forwarded] as number;
     const forwardedEnd = end[R.forwarded] as number;
-    for (let i = peerStart; i < peerEnd; i++) if (buf[i] === 44) return this.#rightmost(buf, peerStart, peerEnd, 0);
-    const peer = this.addresses.intern(buf, peerStart, peerEnd);
+    const peer = this.addresses.intern(buf, view, peerStart, peerEnd);
     if (forwardedEnd <= forwardedStart || !this.#trusts(peer)) return peer;
-    return this.#rightmost(buf, forwardedStart, forwardedEnd, peer);
+    return this.#rightmost(buf, view, forwardedStart, forwardedEnd, peer);
   }
 
-  #rightmost(buf: Uint8Array, start: number, end: number, peer: number): number {
+  #rightmostOf(list: string): string {
+    const bytes = Buffer.from(list);
+    return this.addresses.texts[this.#rightmost(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, 0)] ?? '';
+  }
+
+  #rightmost(buf: Uint8Array, view: DataView, start: number, end: number, peer: number): number {
     let right = end;
     let client = peer;
     for (let hops = 1; right > start; hops++) {
       let left = right;
       while (left > start && buf[left - 1] !== 44) left--;
-      const hop = this.#hop(buf, left, right);
+      const hop = this.#hop(buf, view, left, right);
       if (hop === 0) return client;
       client = hop;
       if (!this.#trusts(hop) || hops === this.#depth) return client;
@@ -253,18 +253,17 @@ export class Normaliser {
   }
 
   /** One hop of X-Forwarded-For, or of Forwarded (RFC 7239: `for="[2001:db8::1]:4711";proto=https`). */
-  #hop(buf: Uint8Array, start: number, end: number): number {
+  #hop(buf: Uint8Array, view: DataView, start: number, end: number): number {
     let from = start;
     let to = end;
     while (from < to && (buf[from] as number) <= 32) from++;
     while (to > from && (buf[to - 1] as number) <= 32) to--;
     let hasParameter = false;
     for (let i = from; i < to; i++) if (buf[i] === 61) hasParameter = true;
-    if (!hasParameter) return this.addresses.intern(buf, from, to);
+    if (!hasParameter) return this.addresses.intern(buf, view, from, to);
     const match = /(?:^|;)\s*for=("[^"]*"|[^;]*)/i.exec(Buffer.from(buf.subarray(from, to)).toString('latin1'));
     if (match === null) return 0;
-    const bytes = Buffer.from(match[1] as string);
-    return this.addresses.intern(bytes, 0, bytes.length);
+    return this.addresses.internText(match[1] as string);
   }
 
   #trusts(address: number): boolean {

@@ -1,5 +1,5 @@
 import type { Fingerprinter } from '../../core/fingerprint.ts';
-import { hashBytes, hashLanes, hashText } from '../../core/hash.ts';
+import { hashView, hashLanes, hashText } from '../../core/hash.ts';
 import { type EntityId, type EntityKind, REFUSED, entityId, entityName } from '../../core/types.ts';
 import { canonicalUser } from '../redact.ts';
 import { HashTable, grown } from './hash-table.ts';
@@ -48,8 +48,8 @@ export class Owners {
   }
 
   /** A raw secret: known by its bytes, named by its fingerprint. */
-  secret(bytes: Uint8Array, start: number, end: number): number {
-    hashBytes(bytes, start, end);
+  secret(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+    hashView(bytes, view, start, end);
     const { hi, lo } = hashLanes;
     const found = this.#secretTable.find(hi, lo);
     if (found >= 0) {
@@ -63,8 +63,8 @@ export class Owners {
   }
 
   /** The gateway's public id of a credential. */
-  credentialId(bytes: Uint8Array, start: number, end: number): number {
-    hashBytes(bytes, start, end);
+  credentialId(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+    hashView(bytes, view, start, end);
     const { hi, lo } = hashLanes;
     const found = this.#idTable.find(hi, lo);
     if (found >= 0) return found;
@@ -81,10 +81,12 @@ export class Owners {
 
   /** The client of a line without a credential, by the numbers of its address and agent. */
   client(address: number, agent: number, addressText: string, agentText: string): number {
-    const found = this.#clientTable.find(address, agent);
+    // For a given address the second lane is one-to-one with the agent: the pair stays exact and spreads over the table.
+    const lane = Math.imul(agent, 0x9e3779b1) ^ Math.imul(address, 0x85ebca6b);
+    const found = this.#clientTable.find(address, lane);
     if (found >= 0) return found;
     const owner = this.entity('client', agentText === '' ? addressText || 'unknown' : `${addressText || 'unknown'} ${agentText}`);
-    this.#clientTable.insert(address, agent, owner);
+    this.#clientTable.insert(address, lane, owner);
     return owner;
   }
 

@@ -1,4 +1,4 @@
-import { hashBytes, hashLanes } from '../../core/hash.ts';
+import { hashView, hashLanes } from '../../core/hash.ts';
 import { Terms } from './terms.ts';
 
 // Classes of path bytes, or-ed over a path segment.
@@ -11,6 +11,8 @@ const HEX_LETTER = 32;
 const NON_HEX_LETTER = 64;
 const AT = 128;
 const DOT = 256;
+/** `?` and `#` end the path. */
+const END = 512;
 
 const CLASS = new Uint16Array(256).fill(OTHER);
 for (let byte = 97; byte <= 122; byte++) CLASS[byte] = LETTER_LOWER | (byte <= 102 ? HEX_LETTER : NON_HEX_LETTER);
@@ -20,6 +22,8 @@ CLASS[45] = DASH;
 CLASS[95] = DASH;
 CLASS[46] = DOT;
 CLASS[64] = AT;
+CLASS[63] = END;
+CLASS[35] = END;
 
 const bytesOf = (text: string): Uint8Array => Buffer.from(text);
 const PLACEHOLDER = {
@@ -46,12 +50,16 @@ export class Routes {
   /** The object of the path last templated; both 0 when it has none. */
   objectHi = 0;
   objectLo = 0;
+  /** Where the path last templated ended: at its query, its fragment or the end given. */
+  pathEnd = 0;
   readonly #scratch = new Uint8Array(TEMPLATE_BYTES_MAX + 64);
+  readonly #scratchView = new DataView(this.#scratch.buffer);
 
-  /** The number of the template of the path `bytes[start, end)` (no query). */
-  template(bytes: Uint8Array, start: number, end: number): number {
+  /** The number of the template of the path that starts the target `bytes[start, end)`. */
+  template(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     this.objectHi = 0;
     this.objectLo = 0;
+    this.pathEnd = end;
     if (end <= start) return 0;
     const out = this.#scratch;
     let length = 0;
@@ -71,14 +79,20 @@ export class Routes {
       while (at < end) {
         const byte = bytes[at] as number;
         if (byte === 47) break;
-        classes |= CLASS[byte] as number;
+        const klass = CLASS[byte] as number;
+        if (klass === END) {
+          this.pathEnd = at;
+          end = at;
+          break;
+        }
+        classes |= klass;
         if (length < TEMPLATE_BYTES_MAX) out[length++] = byte;
         at++;
       }
       if ((classes & ~(LETTER_LOWER | LETTER_UPPER | HEX_LETTER | NON_HEX_LETTER | DASH)) !== 0) {
         const placeholder = placeholderFor(bytes, from, at, classes);
         if (placeholder !== undefined) {
-          hashBytes(bytes, from, at);
+          hashView(bytes, view, from, at);
           this.objectHi = hashLanes.hi;
           this.objectLo = hashLanes.lo;
           length = mark;
@@ -94,6 +108,8 @@ export class Routes {
           out[length++] = 47;
           out[length++] = 42;
         }
+        while (at < end && CLASS[bytes[at] as number] !== END) at++;
+        this.pathEnd = at;
         break;
       }
     }
@@ -103,7 +119,7 @@ export class Routes {
       // Not printable ASCII: hostile or broken; one mark stands for it.
       if (byte < 33 || byte > 126) out[i] = 63;
     }
-    return this.terms.intern(out, 0, length);
+    return this.terms.intern(out, this.#scratchView, 0, length);
   }
 }
 

@@ -1,4 +1,4 @@
-import { hashBytes, hashLanes, hashText } from '../../core/hash.ts';
+import { hashView, hashLanes, hashText } from '../../core/hash.ts';
 import { HashTable, grown } from './hash-table.ts';
 
 /**
@@ -23,11 +23,17 @@ export class Terms {
   }
 
   /** The number of the value spelled by `bytes[start, end)`. */
-  intern(bytes: Uint8Array, start: number, end: number): number {
+  intern(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     if (end <= start) return 0;
-    hashBytes(bytes, start, end);
+    hashView(bytes, view, start, end);
     const found = this.#table.find(hashLanes.hi, hashLanes.lo);
     return found >= 0 ? found : this.#learn(bytes, start, end, hashLanes.hi, hashLanes.lo);
+  }
+
+  /** The number of the value spelled by `text`. */
+  internText(text: string): number {
+    const bytes = Buffer.from(text);
+    return this.intern(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length);
   }
 
   /** The number of a canonical text, with or without knowing the text itself (restored rows know hashes only). */

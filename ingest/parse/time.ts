@@ -13,38 +13,40 @@ export const NO_TIME = Number.NaN;
  */
 export class TimeReader {
   readonly #last = new Uint8Array(32);
+  readonly #lastView = new DataView(this.#last.buffer);
   #lastMinuteMs = 0;
   #lastKind = 0;
   #lastLength = 0;
 
-  read(bytes: Uint8Array, start: number, end: number): number {
+  read(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     const length = end - start;
-    if (length === 26 && bytes[start + 2] === 47) return this.#cached(bytes, start, end, 1, 18, 20);
+    if (length === 26 && bytes[start + 2] === 47) return this.#clf(bytes, view, start, end);
     if (length >= 20 && length <= 40 && bytes[start + 4] === 45 && (bytes[start + 10] === 84 || bytes[start + 10] === 32)) return this.#iso(bytes, start, end);
     return readEpoch(bytes, start, end);
   }
 
   /** CLF `23/Nov/2026:21:20:02 +0000`: everything but the seconds is compared with the last one. */
-  #cached(bytes: Uint8Array, start: number, end: number, kind: number, secondsAt: number, zoneAt: number): number {
-    const last = this.#last;
-    let isSame = this.#lastKind === kind && this.#lastLength === end - start;
-    if (isSame) {
-      for (let i = 0; i < 17; i++)
-        if (bytes[start + i] !== last[i]) {
-          isSame = false;
-          break;
-        }
-      for (let i = zoneAt; isSame && i < 26; i++) if (bytes[start + i] !== last[i]) isSame = false;
-    }
+  #clf(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+    const last = this.#lastView;
+    const isSame =
+      this.#lastKind === 1 &&
+      view.getInt32(start, true) === last.getInt32(0, true) &&
+      view.getInt32(start + 4, true) === last.getInt32(4, true) &&
+      view.getInt32(start + 8, true) === last.getInt32(8, true) &&
+      view.getInt32(start + 12, true) === last.getInt32(12, true) &&
+      bytes[start + 16] === this.#last[16] &&
+      bytes[start + 17] === this.#last[17] &&
+      view.getInt32(start + 20, true) === last.getInt32(20, true) &&
+      bytes[start + 24] === this.#last[24] &&
+      bytes[start + 25] === this.#last[25];
     if (!isSame) {
       const minute = clfMinute(Buffer.from(bytes.subarray(start, end)).toString('latin1'));
       if (Number.isNaN(minute)) return NO_TIME;
       this.#lastMinuteMs = minute;
-      this.#lastKind = kind;
-      this.#lastLength = end - start;
-      last.set(bytes.subarray(start, end));
+      this.#lastKind = 1;
+      this.#last.set(bytes.subarray(start, end));
     }
-    const seconds = twoDigits(bytes, start + secondsAt);
+    const seconds = twoDigits(bytes, start + 18);
     return seconds < 0 || seconds > 60 ? NO_TIME : this.#lastMinuteMs + seconds * 1000;
   }
 

@@ -28,13 +28,22 @@ export const R = Object.freeze(Object.fromEntries(ROLES.map((role, index) => [ro
  */
 export class Tokens {
   buf: Uint8Array = new Uint8Array(0);
+  /** A view of `buf`. */
+  view: DataView = new DataView(new ArrayBuffer(0));
   readonly start = new Int32Array(ROLES.length);
   readonly end = new Int32Array(ROLES.length);
   /** Unescaped text goes here, so that all ranges are in one buffer on the slow path. */
   readonly scratch = new Scratch();
 
+  /** Sets the buffer that the ranges refer to. */
+  point(buf: Uint8Array): void {
+    if (buf === this.buf) return;
+    this.buf = buf;
+    this.view = new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
+  }
+
+  /** A field is there when its end is past its start: clearing the ends is enough. */
   clear(): void {
-    this.start.fill(0);
     this.end.fill(0);
   }
 }
