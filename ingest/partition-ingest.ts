@@ -31,9 +31,15 @@ export type PartitionIngestOptions = {
   /** Only events in `[since, until)` count; the others are dropped. */
   readonly since?: EpochMs | undefined;
   readonly until?: EpochMs | undefined;
-  /** False leaves the sketches out: only for measuring what they cost. */
-  readonly hasSketches?: boolean;
+  /**
+   * Where histograms and tallies are kept: per window (what a store wants), once per entity and segment under
+   * `SEGMENT_WINDOW` with the segment's totals (what a report wants), or nowhere (what a bench compares with).
+   */
+  readonly sketches?: 'window' | 'segment' | 'none';
 };
+
+/** Names the row that holds an entity's whole segment; no event can lie in 1970. */
+export const SEGMENT_WINDOW: Minute = 0;
 
 const LINE_TOO_LONG = fault('line_too_long');
 
@@ -49,6 +55,7 @@ export class PartitionIngest {
   readonly #slots: Slots;
   readonly #tokens = new Tokens();
   readonly #cells = new EventCells();
+  readonly #sketches: 'window' | 'segment' | 'none';
   readonly #since: number;
   readonly #until: number;
   #segmentStart: Offset;
@@ -78,7 +85,8 @@ export class PartitionIngest {
     this.#format = options.format;
     this.#normaliser = options.normaliser;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
-    this.#slots = new Slots(options.normaliser, options.hasSketches ?? true);
+    this.#slots = new Slots(options.normaliser);
+    this.#sketches = options.sketches ?? 'window';
     this.#since = options.since ?? Number.NEGATIVE_INFINITY;
     this.#until = options.until ?? Number.POSITIVE_INFINITY;
     this.#next = options.resume?.next ?? 0;
@@ -184,7 +192,6 @@ export class PartitionIngest {
     }
     if (at > this.#newest) this.#newest = at;
     const window = Math.floor(at / MINUTE_MS);
-    const slots = this.#slots;
     const isRefused = cells.status === 401;
     let owner = cells.owner;
     const standing = owner < this.#standing.length ? (this.#standing[owner] as number) : 0;
@@ -196,8 +203,11 @@ export class PartitionIngest {
       this.#overLimit++;
       owner = cells.isCredential ? OWNER_REFUSED : OWNER_OTHER_CLIENT;
     }
-    slots.count(slots.slot(owner, window), cells, -1);
-    if (owner === OWNER_REFUSED || this.#standing[owner] === 1) this.#refusedDirty.add(window);
+    this.#add(owner, window, cells, -1);
+    if (owner === OWNER_REFUSED || this.#standing[owner] === 1) {
+      this.#refusedDirty.add(window);
+      if (this.#sketches === 'segment') this.#refusedDirty.add(SEGMENT_WINDOW);
+    }
     if (cells.status === 401 || cells.status === 403) this.#countFailure(cells, window);
     if (cells.alias >= 0) this.#alias(cells.owner, cells.alias);
   }
@@ -217,7 +227,19 @@ export class PartitionIngest {
         this.#standing[network] = 3;
       }
     }
-    this.#slots.count(this.#slots.slot(network, window), cells, cells.isCredential ? cells.owner : -1);
+    this.#add(network, window, cells, cells.isCredential ? cells.owner : -1);
+  }
+
+  #add(owner: number, window: Minute, cells: EventCells, attempted: number): void {
+    const slots = this.#slots;
+    const slot = slots.slot(owner, window);
+    slots.count(slot, cells);
+    if (this.#sketches === 'window') slots.sketch(slot, cells, attempted);
+    else if (this.#sketches === 'segment') {
+      const whole = slots.slot(owner, SEGMENT_WINDOW);
+      slots.count(whole, cells);
+      slots.sketch(whole, cells, attempted);
+    }
   }
 
   /** The first event of an owner in this segment. */

@@ -41,12 +41,9 @@ export class Slots {
   #last = new Int32Array(1024).fill(NO_SLOT);
   readonly #normaliser: Normaliser;
   readonly #out = new ByteWriter(4096);
-  /** Counters only: the bench's way to tell what the sketches cost. */
-  readonly #hasSketches: boolean;
 
-  constructor(normaliser: Normaliser, hasSketches = true) {
+  constructor(normaliser: Normaliser) {
     this.#normaliser = normaliser;
-    this.#hasSketches = hasSketches;
   }
 
   get bytes(): number {
@@ -89,7 +86,7 @@ export class Slots {
     this.counters[slot * COUNTER_COUNT + C.first] = Number.POSITIVE_INFINITY;
     this.#table[at] = slot + 1;
     if (this.size * 2 > this.#mask) this.#growTable();
-    this.#last[owner] = slot;
+    if (window !== 0) this.#last[owner] = slot;
     return slot;
   }
 
@@ -103,20 +100,18 @@ export class Slots {
     }
   }
 
-  /** Counts one event in a slot. `attempted` is the owner number of the refused credential, for network rows; else -1. */
-  count(slot: number, event: EventCells, attempted: number): void {
+  /** Counts one event in a slot, without its histogram and tallies. */
+  count(slot: number, event: EventCells): void {
     this.isDirty[slot] = 1;
     const counters = this.counters;
     const base = slot * COUNTER_COUNT;
     counters[base] = (counters[base] as number) + 1;
     const status = event.status;
-    let failed = 0;
     if (status === 0) bump(counters, base + 6, 1);
     else {
       const klass = (status / 100) | 0;
       bump(counters, base + klass, 1);
       if (status >= 400) {
-        failed = 1;
         if (status === 401) {
           bump(counters, base + 7, 1);
           bump(counters, base + 10, 1);
@@ -145,12 +140,13 @@ export class Slots {
     const at = event.at;
     if (at < (counters[base + 20] as number)) counters[base + 20] = at;
     if (at > (counters[base + 21] as number)) counters[base + 21] = at;
-    if (!this.#hasSketches) return;
-    if (latency >= 0) this.#latency[slot] = this.#latencies.add(this.#latency[slot] as number, latencyBucket(latency), 1);
-    this.#countDimensions(slot, event, failed, attempted);
   }
 
-  #countDimensions(slot: number, event: EventCells, failed: number, attempted: number): void {
+  /** Counts one event in a slot's histogram and tallies. `attempted` is the owner number of the refused credential, for network rows; else -1. */
+  sketch(slot: number, event: EventCells, attempted: number): void {
+    const { latencyUs } = event;
+    if (latencyUs >= 0) this.#latency[slot] = this.#latencies.add(this.#latency[slot] as number, latencyBucket(latencyUs), 1);
+    const failed = event.status >= 400 ? 1 : 0;
     const tally = this.#tally;
     const base = slot * DIMENSION_COUNT;
     const tallies = this.#tallies;
