@@ -25,7 +25,7 @@ export function decideNode(input) {
   if (input.local !== undefined && !input.isHandedOver) return { kind: 'hand-over', node: input.local };
   return {
     kind: 'refuse',
-    message: `keywatch needs Node ${NODE_MIN} or newer and this is ${input.running}: run \`npm start\` in its folder, which brings its own Node, or install Node ${NODE_MIN} or newer`,
+    message: `keywatch needs Node ${NODE_MIN} or newer and this is ${input.running}: run \`npm start\` or \`npm run bootstrap\` in its clone, which bring their own Node, or install Node ${NODE_MIN} or newer`,
   };
 }
 
