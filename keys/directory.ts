@@ -11,10 +11,11 @@ export type RuleOverride = {
   readonly warning?: number | null | undefined;
   readonly critical?: number | null | undefined;
 };
-export type RuleOverrides = Readonly<Record<string, RuleOverride>>;
+export type RuleOverrides = Readonly<Record<string, RuleOverride | undefined>>;
 
 /**
- * A line of the inventory. With `id` or `fingerprint` it is one key; with `match` it is all keys, users and
+ * A line of the inventory. With `id` or `fingerprint` it is one key (or one client or user, by `client:…` and
+ * `user:…`); with `match` it is all keys, users and
  * clients whose label or name fits; with a label alone it is all keys of that label.
  */
 export type KeyEntry = {
@@ -77,9 +78,9 @@ export class Directory implements KeyDirectory {
     }
     this.#patterns = patterns;
     this.#lineages = lineages({
-      names: input.keys.flatMap(namesOf),
+      names: input.keys.flatMap(namesOf).filter(isKeyName),
       sames: [
-        ...input.keys.flatMap((entry) => pairs(namesOf(entry))),
+        ...input.keys.flatMap((entry) => pairs(namesOf(entry).filter(isKeyName))),
         ...[...aliases]
           .filter(([a, b]) => entityKind(a) === 'key' && entityKind(b) === 'key')
           .map(([a, b]): [string, string] => [entityName(a), entityName(b)]),
@@ -121,7 +122,7 @@ export class Directory implements KeyDirectory {
       plan,
       owner,
       environment,
-      isListed: lineage !== undefined && lineage.members.some((name) => this.#exact.has(name)),
+      isListed: this.#exactEntries(entity).length > 0,
       members: lineage === undefined ? [entity] : lineage.members.map((name) => entityId('key', name)),
     };
   }
@@ -138,6 +139,7 @@ export class Directory implements KeyDirectory {
       if (entity === wanted || name === wanted || name === bare || isHeadOf || this.label(entity) === wanted) found.add(this.canonical(entity));
     };
     for (const name of this.#lineages.keys()) consider(entityId('key', name));
+    for (const name of this.#exact.keys()) if (!isKeyName(name)) consider(parseEntity(name));
     for (const entity of entities) consider(entity);
     return [...found];
   }
@@ -149,7 +151,8 @@ export class Directory implements KeyDirectory {
   /** Newest key first; in the order of the inventory where one key has several entries. */
   #exactEntries(entity: EntityId): readonly KeyEntry[] {
     const lineage = this.#lineageOf(entity);
-    return lineage === undefined ? [] : [...new Set(lineage.members.flatMap((name) => this.#exact.get(name) ?? []))];
+    if (lineage === undefined) return this.#exact.get(entity) ?? [];
+    return [...new Set(lineage.members.flatMap((name) => this.#exact.get(name) ?? []))];
   }
 
   #labelOf(entity: EntityId): string | undefined {
@@ -157,7 +160,7 @@ export class Directory implements KeyDirectory {
   }
 
   #match(entity: EntityId): Matched {
-    if (this.#patterns.length === 0 && this.#lineageOf(entity) === undefined) return NOTHING;
+    if (this.#patterns.length === 0 && this.#lineageOf(entity) === undefined && !this.#exact.has(entity)) return NOTHING;
     const remembered = this.#matched.get(entity);
     if (remembered !== undefined) return remembered;
     const exact = this.#exactEntries(entity);
@@ -200,6 +203,18 @@ export function defaultLabel(entity: EntityId): string {
   }
 }
 
+/** An inventory may also name clients, users and networks, by their whole entity id. */
+function isKeyName(name: string): boolean {
+  return !/^(?:client|user|network):/.test(name);
+}
+
+function parseEntity(id: string): EntityId {
+  const colon = id.indexOf(':');
+  const kind = id.slice(0, colon);
+  const name = id.slice(colon + 1);
+  return kind === 'client' || kind === 'user' || kind === 'network' ? entityId(kind, name) : entityId('key', id);
+}
+
 function namesOf(entry: KeyEntry): string[] {
   return [entry.id, entry.fingerprint].filter((name) => name !== undefined);
 }
@@ -211,14 +226,14 @@ function pairs(names: readonly string[]): [string, string][] {
 
 /** [old, new] by name. A successor that is a label means the other keys of that label; anything else is taken as a name. */
 function successionsOf(keys: readonly KeyEntry[]): [string, string][] {
-  const listed = new Set(keys.flatMap(namesOf));
+  const listed = new Set(keys.flatMap(namesOf).filter(isKeyName));
   const byLabel = new Map<string, KeyEntry[]>();
   for (const entry of keys) if (entry.label !== undefined && namesOf(entry).length > 0) push(byLabel, entry.label, entry);
   const found: [string, string][] = [];
   for (const entry of keys) {
     const [from] = namesOf(entry);
     const { successor } = entry;
-    if (from === undefined || successor === undefined) continue;
+    if (from === undefined || successor === undefined || !isKeyName(from) || !isKeyName(successor)) continue;
     const labelled = listed.has(successor) ? [] : (byLabel.get(successor) ?? []);
     const targets = labelled.length === 0 ? [successor] : labelled.filter((other) => other !== entry).flatMap((other) => namesOf(other).slice(0, 1));
     for (const to of targets) if (to !== from) found.push([from, to]);

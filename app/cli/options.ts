@@ -10,7 +10,7 @@ export function withConfigOptions(command: Command): Command {
   return command
     .option('-c, --config <file>', 'configuration file (default: $KEYWATCH_CONFIG, else ./keywatch.yml if it exists)')
     .option('--data-dir <dir>', 'where Keywatch keeps its state (default: $KEYWATCH_DATA_DIR, else $XDG_STATE_HOME/keywatch)')
-    .option('--set <path=value>', 'override one setting, for instance --set store.retention.minutes=14d (repeatable)', collect, [] as readonly string[]);
+    .option('--set <path=value>', 'override one setting, for instance --set store.retention.minutes=14d (repeatable)', collect);
 }
 
 export function withJsonOption(command: Command): Command {
@@ -18,7 +18,7 @@ export function withJsonOption(command: Command): Command {
 }
 
 /** For options that may be given several times. */
-export function collect(value: string, before: readonly string[]): readonly string[] {
+export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
 

@@ -9,20 +9,26 @@ const HELP_COLUMNS = 100;
 
 /** Runs one command with its own arguments (without its name) and answers the exit code. */
 export async function runCommand(command: Command, args: readonly string[], io: Io): Promise<number> {
-  const program = new Command('keywatch').addCommand(command);
-  adopt(command, io);
+  new Command('keywatch').addCommand(command);
+  let failed = command;
+  adopt(command, io, (at) => {
+    failed = at;
+  });
   try {
     await command.parseAsync([...args], { from: 'user' });
     return EXIT_OK;
   } catch (error) {
-    return reportFailure(error, `keywatch ${command.name()}`, io, program);
+    return reportFailure(error, pathOf(error instanceof CommanderError ? failed : deepest(command, args)), io, failed);
   }
 }
 
 /** Commander's own printing and exiting goes through us, on every level. */
-function adopt(command: Command, io: Io): void {
+function adopt(command: Command, io: Io, onFailure: (at: Command) => void): void {
   command
-    .exitOverride()
+    .exitOverride((error) => {
+      onFailure(command);
+      throw error;
+    })
     .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
@@ -35,17 +41,28 @@ function adopt(command: Command, io: Io): void {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
-  for (const child of command.commands) adopt(child, io);
+  for (const child of command.commands) adopt(child, io, onFailure);
+}
+
+/** `keywatch config check`. */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
+
+/** The subcommand that `args` name. */
+function deepest(command: Command, args: readonly string[]): Command {
+  const child = command.commands.find((candidate) => candidate.name() === args[0]);
+  return child ?? command;
 }
 
 /** One clear line on stderr: what, where, what to do. Never a stack, unless KEYWATCH_DEBUG=1 asks for it. */
-export function reportFailure(error: unknown, prefix: string, io: Io, program?: Command): number {
+export function reportFailure(error: unknown, prefix: string, io: Io, command?: Command): number {
   if (error instanceof CommandExit) return error.exitCode;
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT_OK;
   const isDebug = io.env['KEYWATCH_DEBUG'] === '1';
   const say = (line: string): void => void io.stderr.write(`${line}\n`);
   if (error instanceof CommanderError) {
-    say(`${prefix}: ${commanderLine(error, program)}`);
+    say(`${prefix}: ${commanderLine(error, prefix, command)}`);
     return EXIT_USAGE;
   }
   if (error instanceof CliError) {
@@ -66,9 +83,9 @@ function systemLine(error: unknown): string {
 }
 
 /** Commander's message on one line, in our words, without values: an option's value may be a secret typed in the wrong place. */
-function commanderLine(error: CommanderError, program: Command | undefined): string {
+function commanderLine(error: CommanderError, prefix: string, command: Command | undefined): string {
   const [first = '', ...rest] = error.message.split('\n');
-  const help = program === undefined ? 'see keywatch --help' : `see ${commandPath(program)} --help`;
+  const help = `see ${prefix} --help`;
   const hint =
     rest.length === 0
       ? ''
@@ -83,20 +100,15 @@ function commanderLine(error: CommanderError, program: Command | undefined): str
     case 'commander.excessArguments':
       return `too many arguments; ${help}`;
     case 'commander.help':
-      return `a subcommand is needed${subcommandsOf(program)}; ${help}`;
+      return `a subcommand is needed${subcommandsOf(command)}; ${help}`;
     default:
       return `${printable(text).replace(/\.$/, '')}${hint}; ${help}`;
   }
 }
 
-function subcommandsOf(program: Command | undefined): string {
-  const names = program?.commands[0]?.commands.map((command) => command.name()) ?? [];
+function subcommandsOf(command: Command | undefined): string {
+  const names = command?.commands.map((child) => child.name()) ?? [];
   return names.length === 0 ? '' : `: ${names.join(', ')}`;
-}
-
-function commandPath(program: Command): string {
-  const command = program.commands[0];
-  return command === undefined ? 'keywatch' : `keywatch ${command.name()}`;
 }
 
 /** What the user typed, safe to repeat. */

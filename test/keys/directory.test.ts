@@ -155,6 +155,7 @@ describe('limits', () => {
         entry({ id: 'exact', label: 'billing', plan: 'partner', rules: { request_rate: { critical: 9 } } }),
         entry({ label: 'billing', rules: { request_rate: { warning: 8, critical: 80 } } }),
         entry({ match: 'bill*', rules: { request_rate: { warning: 7, critical: 70 }, error_rate: { critical: 0.5 } } }),
+        entry({ id: 'client:203.0.113.9 curl/8', label: 'nightly sync', rules: { request_rate: { warning: 3, critical: 1000 } } }),
         entry({ match: 'client:*', rules: { request_rate: { enabled: false } } }),
         entry({ id: 'member', plan: 'partner' }),
         entry({ id: 'quiet', rules: { request_rate: { enabled: false } } }),
@@ -182,6 +183,7 @@ describe('limits', () => {
     ['a key can switch a rule on again', 'request_rate', key('back'), defaults],
     ['one level can be switched off alone', 'request_rate', key('half'), { warning: undefined, critical: 1000 }],
     ['of a lineage the newest key decides', 'request_rate', key('old'), { warning: 500, critical: 2 }],
+    ['a client can have limits of its own, by its whole entity id', 'request_rate', entityId('client', '203.0.113.9 curl/8'), { warning: 3, critical: 1000 }],
     ['a rule called like a method of objects is no rule', 'constructor', key('exact'), defaults],
   ])('%s', (_name, rule, entity, want) => {
     expect(directory.limits(rule, entity, defaults)).toEqual(want);

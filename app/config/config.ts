@@ -1,0 +1,72 @@
+import type { RuleLimits } from '../../core/directory.ts';
+import type { Retention } from '../../core/ports.ts';
+import type { Secret } from '../../core/secret.ts';
+import type { Severity } from '../../core/types.ts';
+import type { FormatName } from '../../ingest/parse/detect.ts';
+import type { JsonMap } from '../../ingest/parse/json.ts';
+import type { DirectoryInput } from '../../keys/directory.ts';
+import type { LOG_LEVELS } from './schema/schema.ts';
+import type { KEY_BY } from './schema/sources.ts';
+
+/** How the lines of one source are read. */
+export type ReadingConfig = {
+  readonly format: FormatName | 'auto';
+  readonly map: JsonMap;
+  readonly keyNames: readonly string[];
+  readonly keyBy: (typeof KEY_BY)[number];
+};
+
+export type SourceConfig =
+  /** Absolute paths and globs. */
+  (ReadingConfig & { readonly kind: 'file'; readonly patterns: readonly string[] }) | (ReadingConfig & { readonly kind: 'stdin' });
+
+/** A rule's limits for everybody; undefined is off. */
+export type RuleConfig = RuleLimits & { readonly enabled: boolean };
+
+export type SlackChannelConfig = { readonly name: string; readonly url: Secret; readonly minSeverity: Severity };
+export type EmailChannelConfig = {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly secure: boolean;
+  readonly user?: string | undefined;
+  readonly password?: Secret | undefined;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly minSeverity: Severity;
+};
+
+/** The configuration as the program uses it: defaults filled in, units resolved, secrets read, frozen. */
+export type Config = {
+  readonly sources: readonly SourceConfig[];
+  /** How lines are read that belong to no configured source, as in `analyze`. */
+  readonly reading: ReadingConfig;
+  readonly clients: { readonly trustedProxies: readonly string[]; readonly depth: number };
+  /** Base64; undefined means the one in the data directory. */
+  readonly pepper: Secret | undefined;
+  readonly store: {
+    /** Absolute. */
+    readonly directory: string;
+    /** False while it is only the default: `analyze` and `demo` then use a temporary one. */
+    readonly isDirectoryGiven: boolean;
+    readonly retention: Retention;
+  };
+  readonly rules: Readonly<Record<string, RuleConfig>>;
+  /** What `keys/directory` is made of: the inventory and the plans. */
+  readonly directory: DirectoryInput;
+  readonly limits: { readonly entities: number; readonly lineBytes: number; readonly dictionary: number };
+  readonly alerts: {
+    readonly channels: { readonly slack: readonly SlackChannelConfig[]; readonly email: readonly EmailChannelConfig[] };
+    readonly fallback: string | undefined;
+    readonly digest: { readonly enabled: boolean; readonly at: string; readonly timezone: string };
+  };
+  readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
+  /** Without a slash at its end. */
+  readonly publicUrl: string | undefined;
+};
+
+/** The limits that hold for everybody: what `KeyDirectory.limits` takes as its defaults. */
+export function ruleLimits(config: Pick<Config, 'rules'>, rule: string): RuleLimits {
+  const found = Object.hasOwn(config.rules, rule) ? config.rules[rule] : undefined;
+  return found === undefined || !found.enabled ? { warning: undefined, critical: undefined } : { warning: found.warning, critical: found.critical };
+}

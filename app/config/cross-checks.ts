@@ -1,0 +1,138 @@
+import { RULES } from '../../detectors/registry.ts';
+import { didYouMean } from '../cli/suggest.ts';
+import type { Path } from './diagnostic.ts';
+import { isRecord } from './layers.ts';
+import { looksLikeSecret } from './looks-secret.ts';
+import { disorder } from './schema/rules.ts';
+import type { ParsedConfig } from './schema/schema.ts';
+
+export type Fault = { readonly path: Path; readonly message: string };
+
+/**
+ * What one place says about another. Reads the raw tree and passes over what has the wrong shape, so that
+ * these faults are reported together with those of the schema.
+ */
+export function referenceFaults(tree: unknown): Fault[] {
+  return [...planFaults(tree), ...duplicateKeyFaults(tree), ...successorFaults(tree), ...channelFaults(tree), ...stdinFaults(tree)];
+}
+
+function section(tree: unknown, ...names: readonly string[]): unknown {
+  let at = tree;
+  for (const name of names) at = isRecord(at) && Object.hasOwn(at, name) ? at[name] : undefined;
+  return at;
+}
+
+function list(tree: unknown, ...names: readonly string[]): readonly { readonly index: number; readonly entry: Readonly<Record<string, unknown>> }[] {
+  const found = section(tree, ...names);
+  return Array.isArray(found) ? found.flatMap((entry: unknown, index) => (isRecord(entry) ? [{ index, entry }] : [])) : [];
+}
+
+function shown(name: string): string {
+  return looksLikeSecret(name) ? 'this' : `'${name}'`;
+}
+
+function planFaults(tree: unknown): Fault[] {
+  const plans = section(tree, 'plans');
+  const names = isRecord(plans) ? Object.keys(plans) : [];
+  return list(tree, 'keys').flatMap(({ index, entry }) => {
+    const { plan } = entry;
+    if (typeof plan !== 'string' || names.includes(plan)) return [];
+    return [{ path: ['keys', index, 'plan'], message: `there is no plan ${shown(plan)} under plans${didYouMean(plan, names)}` }];
+  });
+}
+
+function duplicateKeyFaults(tree: unknown): Fault[] {
+  const seen = new Map<string, number>();
+  return list(tree, 'keys').flatMap(({ index, entry }) =>
+    (['id', 'fingerprint'] as const).flatMap((field) => {
+      const name = entry[field];
+      if (typeof name !== 'string') return [];
+      const before = seen.get(name);
+      seen.set(name, before ?? index);
+      return before === undefined || (before === index && field === 'fingerprint')
+        ? []
+        : [{ path: ['keys', index, field], message: `this key is listed twice, first as keys.${before}; keep one entry` }];
+    }),
+  );
+}
+
+function successorFaults(tree: unknown): Fault[] {
+  const entries = list(tree, 'keys');
+  const byName = new Map<string, number>();
+  for (const { index, entry } of entries.toReversed())
+    for (const name of [entry['label'], entry['fingerprint'], entry['id']]) if (typeof name === 'string') byName.set(name, index);
+  const next = new Map<number, number>();
+  for (const { index, entry } of entries) {
+    const target = typeof entry['successor'] === 'string' ? byName.get(entry['successor']) : undefined;
+    if (target !== undefined) next.set(index, target);
+  }
+  const faults: Fault[] = [];
+  const reported = new Set<number>();
+  for (const start of next.keys()) {
+    const walked = new Set<number>();
+    let at: number | undefined = start;
+    while (at !== undefined && !walked.has(at)) {
+      walked.add(at);
+      at = next.get(at);
+    }
+    if (at !== start || reported.has(start)) continue;
+    for (const member of walked) reported.add(member);
+    faults.push({
+      path: ['keys', start, 'successor'],
+      message: walked.size === 1 ? 'a key cannot take over from itself' : 'these keys take over from each other in a circle',
+    });
+  }
+  return faults;
+}
+
+function channelFaults(tree: unknown): Fault[] {
+  const seen = new Map<string, string>();
+  const faults: Fault[] = [];
+  for (const kind of ['slack', 'email']) {
+    for (const { index, entry } of list(tree, 'alerts', 'channels', kind)) {
+      const { name } = entry;
+      if (typeof name !== 'string') continue;
+      const before = seen.get(name);
+      if (before === undefined) seen.set(name, `alerts.channels.${kind}.${index}`);
+      else
+        faults.push({
+          path: ['alerts', 'channels', kind, index, 'name'],
+          message: `two channels are called ${shown(name)}, the first is ${before}; names must differ`,
+        });
+    }
+  }
+  const fallback = section(tree, 'alerts', 'fallback');
+  if (typeof fallback === 'string' && !seen.has(fallback))
+    faults.push({ path: ['alerts', 'fallback'], message: `there is no channel ${shown(fallback)} under alerts.channels${didYouMean(fallback, seen.keys())}` });
+  return faults;
+}
+
+function stdinFaults(tree: unknown): Fault[] {
+  const [, second] = list(tree, 'sources').filter(({ entry }) => entry['stdin'] === true);
+  return second === undefined ? [] : [{ path: ['sources', second.index, 'stdin'], message: 'standard input can be read only once' }];
+}
+
+/** Limits that plans and keys change only in part: what falls through must still fit. Needs the parsed values. */
+export function levelFaults(parsed: ParsedConfig): Fault[] {
+  const faults: Fault[] = [];
+  for (const rule of RULES) {
+    const base = parsed.rules[rule.id];
+    for (const [name, plan] of Object.entries(parsed.plans)) {
+      const own = plan.rules[rule.id];
+      const fault = own === undefined ? undefined : disorder(rule, { ...base, ...defined(own) });
+      if (fault !== undefined) faults.push({ path: ['plans', name, 'rules', rule.id], message: `${fault}; what is not set here falls through to rules` });
+    }
+    parsed.keys.forEach((key, index) => {
+      const own = key.rules[rule.id];
+      const plan = key.plan === undefined ? undefined : parsed.plans[key.plan]?.rules[rule.id];
+      const fault = own === undefined ? undefined : disorder(rule, { ...base, ...defined(plan ?? {}), ...defined(own) });
+      if (fault !== undefined)
+        faults.push({ path: ['keys', index, 'rules', rule.id], message: `${fault}; what is not set here falls through to the plan, then to rules` });
+    });
+  }
+  return faults;
+}
+
+function defined<T extends object>(value: T): Partial<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as Partial<T>;
+}

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { alertsSchema } from './alerts.ts';
+import { secretRef } from './fields.ts';
+import { keysSchema } from './keys.ts';
+import { plansSchema, rulesSchema } from './rules.ts';
+import { clientsSchema, formatSchema, keyBySchema, keyNamesSchema, sourcesSchema } from './sources.ts';
+import { limitsSchema, storeSchema } from './store.ts';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/** The whole file. Everything has a default, so that no file is needed. */
+export const configSchema = z
+  .strictObject({
+    sources: sourcesSchema,
+    clients: clientsSchema,
+    format: formatSchema,
+    keyNames: keyNamesSchema,
+    keyBy: keyBySchema,
+    pepper: secretRef('Base64 of 32 random bytes that fingerprints are made with. Default: made at the first start and kept in the data directory.').optional(),
+    store: storeSchema,
+    rules: rulesSchema,
+    plans: plansSchema,
+    keys: keysSchema,
+    limits: limitsSchema,
+    alerts: alertsSchema,
+    log: z
+      .strictObject({ level: z.enum(LOG_LEVELS).prefault('info') })
+      .describe('The log of Keywatch itself, on stderr.')
+      .prefault({}),
+    publicUrl: z
+      .url({ protocol: /^https?$/, error: 'expected an address such as https://keywatch.example.com' })
+      .describe('Where people reach this installation; links in messages begin with it.')
+      .optional(),
+  })
+  .meta({ title: 'Keywatch configuration' });
+
+export type ParsedConfig = z.output<typeof configSchema>;
