@@ -79,6 +79,11 @@ export function minuteText(time: EpochMs): string {
   return new Date(time).toISOString().slice(0, 16).replace('T', ' ');
 }
 
+/** `05-17 10:05`, for columns where every time is in one year. */
+export function dayText(time: EpochMs): string {
+  return minuteText(time).slice(5);
+}
+
 /** `2015-05-17 10:05 to 10:22`; the day is said again only when it is another. */
 export function spanText(from: EpochMs, to: EpochMs): string {
   const start = minuteText(from);
@@ -128,11 +133,12 @@ export function severitiesCounted(alerts: readonly Alert[]): string {
     .join(', ');
 }
 
-/** The sentence that sums the alerts up. */
-export function verdict(report: AnalyzeReport): string {
-  if (report.alerts.length === 0) return `${capitalised(report.limits)} would have raised no alert.`;
+/** The sentence that sums the alerts up: what would have been raised, or in the demo, where it happened, what was. */
+export function verdict(report: AnalyzeReport, isLive = false): string {
+  const raised = `${capitalised(report.limits)} ${isLive ? 'raised' : 'would have raised'}`;
+  if (report.alerts.length === 0) return `${raised} no alert.`;
   const on = kindsCounted(kindCounts(new Set(report.alerts.map((alert) => alert.entity))));
-  return `${capitalised(report.limits)} would have raised ${counted(report.alerts.length, 'alert')} on ${on}.`;
+  return `${raised} ${counted(report.alerts.length, 'alert')} on ${on}.`;
 }
 
 export function capitalised(text: string): string {
