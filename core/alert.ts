@@ -102,6 +102,8 @@ export type AlertTrack = {
 /** Alerts found while old windows are caught up with: told in one summary, not one by one. */
 export type CatchUp = {
   readonly alerts: number;
+  /** Wall clock of the newest of them. */
+  readonly at: EpochMs;
   /** Event time, over all of them. */
   readonly from: EpochMs;
   readonly to: EpochMs;

@@ -1,0 +1,104 @@
+import type { Delivery, OutboxRow } from '../core/alert.ts';
+import { type DurationMs, type EpochMs, type Outcome, severityRank } from '../core/types.ts';
+import { DAY_MS, MINUTE_MS } from '../core/window.ts';
+import { type ChannelQueue, type QueuedRow, tellsThatItFired } from './channel-queue.ts';
+
+/** The first wait after a failed attempt; each further one is twice as long, up to the maximum. */
+export const RETRY_FIRST_MS: DurationMs = 1000;
+export const RETRY_MAX_MS: DurationMs = 5 * MINUTE_MS;
+/** A message that nobody took for this long is given up and reported to the fallback channel. */
+export const GIVE_UP_AFTER_MS: DurationMs = DAY_MS;
+/** More fresh messages than this waiting on one channel become one. */
+export const QUEUED_MAX = 20;
+/** Of these the most severe are still sent on their own. */
+export const KEPT_MAX = 5;
+/** Up to this part of a wait is left out at random, so that many senders do not come back at the same moment. */
+const JITTER = 0.25;
+
+/** What a channel's sender does next. */
+export type NextAction =
+  | { readonly kind: 'send'; readonly queued: QueuedRow }
+  | { readonly kind: 'merge'; readonly rows: readonly OutboxRow[] }
+  /** Its alert was never told on this channel: saying that it ended would only confuse. */
+  | { readonly kind: 'skip'; readonly row: OutboxRow }
+  | { readonly kind: 'wait'; readonly until: EpochMs }
+  | { readonly kind: 'idle' };
+
+/** Oldest first; rows of one alert strictly in order, so that nobody hears of an end before the beginning. */
+export function nextAction(queue: ChannelQueue, now: EpochMs): NextAction {
+  if (queue.rows.size === 0) return { kind: 'idle' };
+  if (queue.pausedUntil > now) return { kind: 'wait', until: queue.pausedUntil };
+  const merge = mergeable(queue, now);
+  if (merge.length > 0) return { kind: 'merge', rows: merge };
+  const waiting = new Set<string>();
+  let until = Number.POSITIVE_INFINITY;
+  for (const queued of queue.rows.values()) {
+    const alert = queued.row.alert?.id;
+    const isBehind = alert !== undefined && waiting.has(alert);
+    if (!isBehind && queued.nextAt <= now) {
+      const isMoot = queued.row.kind === 'resolved' && alert !== undefined && !queue.wasTold(alert);
+      return isMoot ? { kind: 'skip', row: queued.row } : { kind: 'send', queued };
+    }
+    if (alert !== undefined) waiting.add(alert);
+    if (!isBehind) until = Math.min(until, queued.nextAt);
+  }
+  return { kind: 'wait', until };
+}
+
+/** The rows to be told in one, or none. */
+function mergeable(queue: ChannelQueue, now: EpochMs): readonly OutboxRow[] {
+  if (queue.rows.size <= QUEUED_MAX) return [];
+  const behind = new Set<string>();
+  const seen = new Set<string>();
+  const fresh: OutboxRow[] = [];
+  const firsts: OutboxRow[] = [];
+  for (const { row, attempts, nextAt } of queue.rows.values()) {
+    const alert = row.alert?.id;
+    if (alert === undefined && row.kind !== 'pipeline') continue;
+    // What was tried already may have arrived: it keeps its own id, and what follows it keeps its place.
+    if (attempts > 0 || nextAt > now) {
+      if (alert !== undefined) behind.add(alert);
+      continue;
+    }
+    if (alert !== undefined && behind.has(alert)) continue;
+    fresh.push(row);
+    if (alert !== undefined && !seen.has(alert) && tellsThatItFired(row)) firsts.push(row);
+    if (alert !== undefined) seen.add(alert);
+  }
+  if (fresh.length <= QUEUED_MAX) return [];
+  const kept = new Set(firsts.sort((a, b) => rankOf(b) - rankOf(a)).slice(0, KEPT_MAX));
+  return fresh.filter((row) => !kept.has(row));
+}
+
+function rankOf(row: OutboxRow): number {
+  return row.alert === undefined ? -1 : severityRank(row.alert.severity);
+}
+
+/** How an attempt is recorded: sent, to be tried again, or given up. */
+export function deliveryOf(attempt: {
+  readonly queued: QueuedRow;
+  readonly queue: ChannelQueue;
+  readonly outcome: Outcome;
+  readonly now: EpochMs;
+  /** In [0, 1). */
+  readonly random: number;
+}): Delivery {
+  const { queued, queue, outcome, now } = attempt;
+  const delivery = { row: queued.row.id, at: now, attempt: queued.attempts + 1 };
+  if (outcome.ok) return { ...delivery, result: 'sent' };
+  if (!outcome.retryable) return { ...delivery, result: 'dead', reason: outcome.reason };
+  const jitter = 1 - JITTER * attempt.random;
+  // Retry-After counts from the answer, and is a floor.
+  const asked = outcome.retryAfterMs ?? 0;
+  const nextAt = now + Math.max(asked, Math.round(backoff(queued.attempts) * jitter));
+  if (nextAt > queued.row.createdAt + GIVE_UP_AFTER_MS)
+    return { ...delivery, result: 'dead', reason: `${outcome.reason}; given up after ${delivery.attempt} attempts` };
+  // The channel as a whole waits too: its failures in a row count, not those of this row, so that one bad message does not hold the others.
+  const pausedUntil = now + Math.max(asked, Math.round(backoff(queue.failures) * jitter));
+  return { ...delivery, result: 'retry', reason: outcome.reason, nextAt, pausedUntil };
+}
+
+/** `failures` attempts failed before this one. */
+function backoff(failures: number): DurationMs {
+  return Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures, 20));
+}
