@@ -4,10 +4,11 @@
  * when the sources changed. Needs nothing but Node 20 and npm; says nothing and is done at once when nothing is to do.
  */
 import { dirname } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { findLocalNode, isAtLeast } from '../bin/node-version.mjs';
 import { isBuilt } from '../bin/sources.mjs';
 import { spawnSync } from 'node:child_process';
+import { isMain } from './is-main.mjs';
 import { install, isInstalled } from './install.mjs';
 import { withBootstrapLock } from './lock.mjs';
 
@@ -40,7 +41,7 @@ function build(options) {
   if (result.status !== 0) options.say('the build failed, so the sources are run instead: `npm run build` shows why');
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+if (isMain(import.meta.url)) {
   const say = (/** @type {string} */ line) => process.stderr.write(`keywatch: ${line}\n`);
   if (!isAtLeast(process.versions.node, NODE_FOR_BOOTSTRAP)) {
     say(`Node 20 or newer is needed and this is ${process.versions.node}: install a newer one, for instance from your system's packages`);

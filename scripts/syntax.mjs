@@ -4,8 +4,9 @@ import { parseSync } from 'oxc-parser';
 
 /**
  * `specifier` is undefined where the name is computed. `isTypeOnly` imports leave nothing in the running program.
+ * `names` are those that are imported; undefined where that is the whole module.
  *
- * @typedef {{ specifier: string | undefined, isTypeOnly: boolean, line: number }} Import
+ * @typedef {{ specifier: string | undefined, isTypeOnly: boolean, names?: readonly string[] | undefined, line: number }} Import
  * @typedef {{ name: string, line: number }} ClockUse
  * @typedef {{ imports: readonly Import[], clockUses: readonly ClockUse[], faults: readonly string[] }} Syntax
  * @typedef {{ type: string, start: number, [field: string]: unknown }} Node
@@ -77,7 +78,7 @@ function isNode(value) {
 function importOf(node) {
   switch (node.type) {
     case 'ImportDeclaration':
-      return { specifier: textOf(node['source']), isTypeOnly: isAllTypes(node, 'importKind') };
+      return { specifier: textOf(node['source']), isTypeOnly: isAllTypes(node, 'importKind'), names: importedNames(node) };
     case 'ExportNamedDeclaration':
     case 'ExportAllDeclaration':
       return isNode(node['source']) ? { specifier: textOf(node['source']), isTypeOnly: isAllTypes(node, 'exportKind') } : undefined;
@@ -102,6 +103,15 @@ function isAllTypes(node, kind) {
   if (node[kind] === 'type') return true;
   const specifiers = /** @type {readonly Node[]} */ (node['specifiers'] ?? []);
   return specifiers.length > 0 && specifiers.every((specifier) => specifier[kind] === 'type');
+}
+
+/**
+ * @param {Node} node
+ * @returns {readonly string[] | undefined}
+ */
+function importedNames(node) {
+  const names = /** @type {readonly Node[]} */ (node['specifiers']).map((specifier) => nameOf(specifier['imported']));
+  return names.every((name) => name !== undefined) ? names : undefined;
 }
 
 /**

@@ -1,9 +1,12 @@
-import { existsSync, readFileSync, rmSync, unlinkSync, utimesSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, unlinkSync, utimesSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { isBuilt } from '../../bin/sources.mjs';
 import { bootstrap } from '../../scripts/bootstrap.mjs';
 import { type Child, startChild, temporaryFolder } from './child.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * Stands in for npm: notes that it was called, waits for the file `go` where `wait` exists, fails with the text in
@@ -174,6 +177,19 @@ describe('bootstrap', () => {
     expect(clone.said).toEqual([expect.stringMatching(/^installing/)]);
     expect(isBuilt(clone.path)).toBe(true);
   });
+});
+
+test('bootstrap works when its clone is reached through a symbolic link', async () => {
+  using clone = project();
+  cpSync(join(ROOT, 'scripts'), join(clone.path, 'scripts'), { recursive: true });
+  cpSync(join(ROOT, 'bin'), join(clone.path, 'bin'), { recursive: true });
+  clone.write('fail', 'npm error code ENOSPC');
+  symlinkSync(clone.path, join(clone.path, 'link'));
+  const ended = await startChild(process.execPath, [join(clone.path, 'link/scripts/bootstrap.mjs')], {
+    env: { ...clone.env, PATH: `${clone.env.PATH}${delimiter}/usr/bin${delimiter}/bin` },
+  }).end();
+  expect(ended.code).toBe(1);
+  expect(ended.output).toMatch(/^keywatch: installing .*\nkeywatch: no space left on the disk.*\n$/);
 });
 
 describe('the build', () => {

@@ -95,6 +95,13 @@ describe('each clause of the import rule has a case that breaks it', () => {
       source: `import { setTimeout } from 'node:timers/promises';`,
       says: /node:timers\/promises: take a Clock/,
     },
+    { clause: 'all of node:timers is too', path: 'storage/a.ts', source: `import * as timers from 'node:timers';`, says: /node:timers: take a Clock/ },
+    {
+      clause: 'scheduler waits as well',
+      path: 'storage/a.ts',
+      source: `import { setImmediate, scheduler } from 'node:timers/promises';`,
+      says: /take a Clock/,
+    },
     { clause: 'Math.random is nobody’s', path: 'detectors/a.ts', source: `const r = Math.random();`, says: /uses Math\.random/ },
     { clause: 'core has no clock but its own', path: 'core/window.ts', source: `const t = Date.now();`, says: /uses Date\.now/ },
     { clause: 'what does not parse is a fault', path: 'core/a.ts', source: `import {`, says: /Expected|Unexpected/ },
@@ -148,6 +155,7 @@ describe('what the rule allows', () => {
       path: 'keys/a.ts',
       source: `const a = { setTimeout: 5 }; a.setTimeout; clock.now(); new Date(5); class B { setInterval() {} }`,
     },
+    { what: 'letting others run is no waiting', path: 'storage/a.ts', source: `import { setImmediate as others } from 'node:timers/promises';` },
     {
       what: 'the URL of a page is no import',
       path: 'keys/a.ts',
