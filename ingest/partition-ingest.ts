@@ -115,8 +115,9 @@ export class PartitionIngest {
     this.#segmentStart = this.#cellOf(offset);
   }
 
-  /** Counts the whole lines in `bytes`, whose first byte is at `offset`. Lines below `next` were counted before and are passed over. */
-  block(bytes: Uint8Array, offset: Offset): void {
+  /** Counts the whole lines in `lines`, whose first byte is at `offset`. Lines below `next` were counted before and are passed over. */
+  block(lines: Uint8Array, offset: Offset): void {
+    const bytes = withLineFeed(lines);
     const limit = bytes.length;
     let at = offset < this.#next ? this.#next - offset : 0;
     const format = this.#format;
@@ -145,7 +146,7 @@ export class PartitionIngest {
       this.#records++;
       at = lineEnd + 1;
     }
-    const end = offset + limit;
+    const end = offset + lines.length;
     if (end > this.#next) this.#next = end;
   }
 
@@ -432,4 +433,15 @@ export class PartitionIngest {
     this.#dropped = open.dropped;
     this.#overLimit = open.overLimit ?? 0;
   }
+}
+
+const LINE_FEED = 10;
+
+/** The scanners stop at a line feed; the last line of a finished stream may have none. */
+function withLineFeed(bytes: Uint8Array): Uint8Array {
+  if (bytes.length === 0 || bytes[bytes.length - 1] === LINE_FEED) return bytes;
+  const whole = new Uint8Array(bytes.length + 1);
+  whole.set(bytes);
+  whole[bytes.length] = LINE_FEED;
+  return whole;
 }

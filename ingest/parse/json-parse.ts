@@ -1,7 +1,7 @@
 import { DROP, FINE, type Fault, fault } from './normaliser.ts';
 import { ROLES, type Role, type Tokens } from './tokens.ts';
 
-/** Where a role's value is: candidate paths, first hit wins. Header names are looked up whatever their case. */
+/** Where a role's value is: candidate paths, first hit wins. Names below the top (headers) are looked up whatever their case. */
 export type PathMap = Partial<Record<Role, readonly (readonly string[])[]>>;
 
 const BAD_JSON = fault('bad_json');
@@ -67,13 +67,14 @@ function explain(buf: Uint8Array, from: number, to: number): Fault {
 
 function lookUp(record: JsonObject, path: readonly string[]): unknown {
   let value: unknown = record;
-  for (const name of path) {
+  for (const [depth, name] of path.entries()) {
     if (!isObject(value)) return undefined;
     const direct: unknown = Object.hasOwn(value, name) ? value[name] : undefined;
     if (direct !== undefined) {
       value = direct;
       continue;
     }
+    if (depth === 0) return undefined;
     const lower = name.toLowerCase();
     const other = Object.keys(value).find((key) => key.toLowerCase() === lower);
     if (other === undefined) return undefined;

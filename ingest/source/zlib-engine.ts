@@ -39,7 +39,9 @@ export class ZlibEngine {
       const chunk: unknown = this.#stream.read();
       if (chunk instanceof Uint8Array) return chunk;
       if (this.#hasEnded || this.#failure !== undefined) return undefined;
-      if (!this.#isWriting && !this.#stream.writableEnded) await this.#feed(input);
+      // A piece that was not used up is followed by the end, which is announced a turn later.
+      const isHungry = !this.#isWriting && !this.#stream.writableEnded && this.#stream.bytesWritten === this.#given;
+      if (isHungry) await this.#feed(input);
       await this.#change();
     }
   }

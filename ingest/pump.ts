@@ -1,0 +1,211 @@
+import type { Clock } from '../core/clock.ts';
+import type { OpenSegment, PartialBatch } from '../core/partial.ts';
+import type { EventSource, MetricStore, PartialBus, SourceEvent } from '../core/ports.ts';
+import { type DurationMs, type EpochMs, type Offset, type Outcome, assertNever } from '../core/types.ts';
+import { detectFormat, formatOf, type DetectOptions } from './parse/detect.ts';
+import type { Format } from './parse/format.ts';
+import type { Normaliser } from './parse/normaliser.ts';
+import { type IngestLimits, PartitionIngest } from './partition-ingest.ts';
+
+export type PumpOptions = {
+  readonly segmentBytes: number;
+  readonly detect: DetectOptions;
+  readonly limits: IngestLimits;
+  /** While a backlog is read, the store is written at least this often. */
+  readonly flushMs: DurationMs;
+  /** One per partition: its numbers belong to that partition's open segment. */
+  readonly normaliser: () => Normaliser;
+};
+
+export type PumpDeps = {
+  readonly source: EventSource;
+  readonly store: MetricStore;
+  readonly bus: PartialBus;
+  readonly clock: Clock;
+  /** One clear line: what, where, what to do. */
+  readonly onProblem: (message: string) => void;
+};
+
+/** What a person or the judge wants to know of one partition. */
+export type PartitionState = {
+  readonly name: string;
+  readonly label: string;
+  readonly format: string;
+  /** What the format shows: rules on other fields are blind here. */
+  readonly visible: ReadonlySet<string>;
+  readonly next: Offset;
+  readonly newest: EpochMs;
+  /** Nothing more to read right now. */
+  readonly isAtEnd: boolean;
+  readonly sizeBytes: number | undefined;
+  readonly lastBlockAt: EpochMs;
+};
+
+type Partition = { -readonly [K in keyof PartitionState]: PartitionState[K] } & {
+  readonly sourceId: number;
+  readonly open: OpenSegment | undefined;
+  ingest: PartitionIngest | undefined;
+  /** Its format is unknown: nothing of it is read, so nothing of it is lost. */
+  isRefused: boolean;
+};
+
+const RETRY_MS = 1000;
+
+/**
+ * Moves records from a source into the store and then to the judge, in that order, exactly once. It stops
+ * reading while the store refuses, so nothing that was accepted can be lost.
+ */
+export class Pump {
+  readonly #options: PumpOptions;
+  readonly #deps: PumpDeps;
+  readonly #partitions = new Map<string, Partition>();
+  #flushedAt = 0;
+
+  constructor(options: PumpOptions, deps: PumpDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  partitions(): readonly PartitionState[] {
+    return [...this.#partitions.values()];
+  }
+
+  /** Runs until the source ends or `signal` aborts; then what was read is stored. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { source, clock } = this.#deps;
+    this.#flushedAt = clock.monotonic();
+    for await (const event of source.events(signal)) {
+      await this.#take(event, signal);
+      if (signal.aborted) break;
+      if (clock.monotonic() - this.#flushedAt >= this.#options.flushMs) await this.#flushAll(signal);
+    }
+    // A last flush even after the abort: records that were read need not be read again.
+    await this.#flushAll(signal);
+  }
+
+  async #take(event: SourceEvent, signal: AbortSignal): Promise<void> {
+    switch (event.kind) {
+      case 'assigned':
+        return this.#assign(event);
+      case 'block': {
+        const partition = this.#partitions.get(event.partition);
+        if (partition === undefined || partition.isRefused) return;
+        partition.isAtEnd = false;
+        partition.lastBlockAt = this.#deps.clock.now();
+        if (partition.ingest === undefined && !(await this.#begin(partition, event.bytes))) return;
+        const ingest = partition.ingest as PartitionIngest;
+        ingest.block(event.bytes, event.offset);
+        partition.newest = ingest.newest;
+        for (const batch of ingest.takeSealed()) await this.#store(partition, batch, signal);
+        return;
+      }
+      case 'oversized': {
+        const partition = this.#partitions.get(event.partition);
+        partition?.ingest?.oversized(event.offset, event.length);
+        return;
+      }
+      case 'caught_up':
+      case 'finished': {
+        const partition = this.#partitions.get(event.partition);
+        if (partition === undefined) return;
+        partition.isAtEnd = true;
+        await this.#flush(partition, signal);
+        if (event.kind === 'finished') {
+          for (const batch of partition.ingest?.finish() ?? []) await this.#store(partition, batch, signal);
+        }
+        return;
+      }
+      case 'problem':
+        this.#deps.onProblem(`${event.subject}: ${event.message}`);
+        return;
+      default:
+        return assertNever(event);
+    }
+  }
+
+  async #assign(event: Extract<SourceEvent, { kind: 'assigned' }>): Promise<void> {
+    const { store } = this.#deps;
+    const sourceId = await store.source(event.partition);
+    const open = await store.resume(sourceId, 0);
+    const partition: Partition = {
+      name: event.partition,
+      label: event.label,
+      format: '',
+      visible: new Set(),
+      sourceId,
+      open,
+      next: open?.next ?? 0,
+      newest: open?.newest ?? 0,
+      isAtEnd: false,
+      sizeBytes: event.sizeBytes,
+      lastBlockAt: this.#deps.clock.now(),
+      ingest: undefined,
+      isRefused: false,
+    };
+    this.#partitions.set(event.partition, partition);
+    if (event.head.length > 0) await this.#begin(partition, event.head);
+  }
+
+  /** The format of a partition is found once and stored, so that a restart reads as before. */
+  async #begin(partition: Partition, head: Uint8Array): Promise<boolean> {
+    const { store, onProblem } = this.#deps;
+    const name = `format:${partition.sourceId}`;
+    const { detect } = this.#options;
+    const stored = await store.control(name);
+    let format: Format | undefined = stored === undefined ? undefined : formatOf(stored, detect.keyNames);
+    if (format === undefined) {
+      const found = detectFormat(head, detect);
+      if (found.format === undefined) {
+        partition.isRefused = true;
+        onProblem(`${partition.label}: ${found.why}`);
+        return false;
+      }
+      format = found.format;
+      await store.setControl(name, format.descriptor);
+    }
+    partition.format = format.name;
+    partition.visible = format.visible;
+    partition.ingest = new PartitionIngest({
+      source: partition.sourceId,
+      partition: 0,
+      generation: 1,
+      segmentBytes: this.#options.segmentBytes,
+      format,
+      normaliser: this.#options.normaliser(),
+      limits: this.#options.limits,
+      resume: partition.open,
+    });
+    return true;
+  }
+
+  async #flushAll(signal: AbortSignal): Promise<void> {
+    for (const partition of this.#partitions.values()) await this.#flush(partition, signal);
+    this.#flushedAt = this.#deps.clock.monotonic();
+  }
+
+  async #flush(partition: Partition, signal: AbortSignal): Promise<void> {
+    const batch = partition.ingest?.flush();
+    if (batch !== undefined) await this.#store(partition, batch, signal);
+  }
+
+  async #store(partition: Partition, batch: PartialBatch, signal: AbortSignal): Promise<void> {
+    const { source, store, bus, clock, onProblem } = this.#deps;
+    const whole = { ...batch, cursor: source.cursor(partition.name, batch.next) };
+    // 1. the rows and the position, in one transaction
+    for (let isTold = false; ; ) {
+      const outcome: Outcome = await store.put(whole);
+      if (outcome.ok) {
+        if (isTold) onProblem(`${partition.label}: the store accepts again`);
+        break;
+      }
+      if (!isTold) onProblem(`${partition.label}: nothing more is read, since the store refuses: ${outcome.reason}`);
+      isTold = true;
+      // What is not stored will be read again after a restart: nothing is lost.
+      if (signal.aborted) return;
+      await clock.sleep(RETRY_MS, signal);
+    }
+    partition.next = batch.next;
+    // 2. then the judge
+    await bus.publish(whole);
+  }
+}
