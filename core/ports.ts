@@ -5,7 +5,7 @@
  * Lifecycle promises, for all of them: dispose is safe twice and flushes first; every call that can hang
  * takes an AbortSignal; a world fault is an `Outcome`, a bug throws.
  */
-import type { Alert, JournalBody, JournalEntry, Notification } from './alert.ts';
+import type { Alert, JournalBody, JournalEntry, Notification, OutboxRow } from './alert.ts';
 import type { Counters } from './counters.ts';
 import type { Evaluation } from './finding.ts';
 import type { OpenSegment, PartialBatch, Rejects } from './partial.ts';
@@ -115,8 +115,11 @@ export interface MetricStore extends AsyncDisposable {
     readonly limit?: number;
   }): Promise<readonly EntityTotals[]>;
   aliases(): Promise<ReadonlyMap<EntityId, EntityId>>;
-  /** Recomputes the hours and days whose minutes changed, absolutely. Returns how many rows it wrote. */
-  fold(): Promise<number>;
+  /**
+   * Recomputes the hours and days whose minutes changed, absolutely; with `before` only those that end by then.
+   * Reads are exact without it (they take the minutes where an hour is not folded): folding makes them fast. Returns how many rows it wrote.
+   */
+  fold(before?: Minute): Promise<number>;
   retain(policy: Retention, now: EpochMs): Promise<RetentionReport>;
 }
 
