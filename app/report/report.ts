@@ -97,7 +97,7 @@ export type ReportTop = { readonly routes: readonly ReportTopItem[]; readonly ag
 
 export type ReportRule = {
   readonly rule: string;
-  /** What is judged and against which limits, in a few words: "requests a minute, over 500 and 1,000". */
+  /** Warning and critical limit in a few words: "500 / 1,000 requests in 1 min" (`reportRules`). */
   readonly description?: string;
   readonly alerts: number;
   readonly criticals: number;

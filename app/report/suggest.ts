@@ -2,6 +2,7 @@ import { Document, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { safeText } from '../../core/text.ts';
 import { type EntityId, assertNever, entityKind, entityName } from '../../core/types.ts';
 import { formatBytes, formatNumber, formatPercent } from '../cli/format.ts';
+import { looksLikeSecret } from '../config/looks-secret.ts';
 import { printRatio, printSize } from '../config/units.ts';
 import { escapeUnprintable } from '../json/stringify.ts';
 import type { Suggestion } from './report.ts';
@@ -24,7 +25,10 @@ export function suggestYaml(suggestions: readonly Suggestion[]): string {
 function entryOf(entity: EntityId, suggestions: readonly Suggestion[]): YAMLMap {
   const entry = new YAMLMap();
   entry.items.push(new Pair(new Scalar('id'), idScalar(entity)));
-  entry.items.push(new Pair(new Scalar('label'), new Scalar(safeText(suggestions[0]?.label ?? ''))));
+  // The configuration refuses what looks like a raw key; an id that a gateway gave is none.
+  if (entityKind(entity) === 'key' && looksLikeSecret(entityName(entity))) entry.items.push(new Pair(new Scalar('publicId'), new Scalar(true)));
+  const label = safeText(suggestions[0]?.label ?? '');
+  if (label !== '' && !looksLikeSecret(label)) entry.items.push(new Pair(new Scalar('label'), new Scalar(label)));
   const rules = new YAMLMap();
   for (const suggestion of suggestions) {
     const limits = new YAMLMap();

@@ -122,7 +122,7 @@ function suggestionLines(report: AnalyzeReport, screen: Screen): readonly string
       wrapKeep(line, screen.width),
     );
   const head = screen.paint('bold', 'Suggested limits');
-  const note = wrap("From each key's own history: its 99.9th percentile with headroom. Paste into keywatch.yml:", screen.width - 2).map((part) =>
+  const note = wrap("From each key's own history: its 99.9th percentile with headroom. For keywatch.yml:", screen.width - 2).map((part) =>
     screen.paint('dim', `  ${part}`),
   );
   return [head, ...note, '', suggestYaml(report.suggestions).trimEnd()];

@@ -71,7 +71,7 @@ function suggestionSection(report: AnalyzeReport): Markup | undefined {
   if (report.suggestions === undefined || report.suggestions.length === 0) return undefined;
   return section(
     'Suggested limits',
-    "from each key's own history: its 99.9th percentile with headroom; paste into keywatch.yml",
+    "from each key's own history: its 99.9th percentile with headroom; for keywatch.yml",
     html`<pre>${preformatted(suggestYaml(report.suggestions).trimEnd())}</pre>`,
   );
 }

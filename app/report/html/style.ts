@@ -135,6 +135,8 @@ body{background:#fff;font-size:11px}
 h1{font-size:20px}
 h2{font-size:14px}
 .verdict,figcaption strong{font-size:12px}
+.verdict p+p{font-size:10px}
+.plot{font-size:9px}
 .tiles dd{font-size:16px}
 .plot svg,.plot.tall svg{height:110px}
 main,header,footer{max-width:none;padding-left:0;padding-right:0}

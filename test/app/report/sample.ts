@@ -3,6 +3,8 @@ import { type EntityId, type Severity, entityId, entityKind } from '../../../cor
 import { HOUR_MS, MINUTE_MS } from '../../../core/window.ts';
 import { blindFor, visibilityOf } from '../../../app/report/coverage.ts';
 import { type AnalyzeReport, type ReportKey, activityGrid } from '../../../app/report/report.ts';
+import { RULES } from '../../../detectors/registry.ts';
+import { reportRules } from '../../../app/report/rules.ts';
 import { compareKeys } from '../../../app/json/key.ts';
 
 /** 2026-03-11 00:00 UTC. */
@@ -328,12 +330,7 @@ export function richReport(): AnalyzeReport {
     },
     limits: 'the shipped thresholds',
     alerts,
-    rules: [
-      { rule: 'request_rate', description: 'requests a minute, over 500 and 1,000', alerts: 2, criticals: 1, keys: 1 },
-      { rule: 'error_rate', description: 'errors in 5 minutes, over 5 % and 10 %', alerts: 1, criticals: 1, keys: 1 },
-      { rule: 'data_transfer', description: 'bytes an hour, over 500 MB and 1 GB', alerts: 1, criticals: 0, keys: 1 },
-      { rule: 'failed_auth', description: 'failures an hour, over 10 and 50', alerts: 1, criticals: 1, keys: 1 },
-    ],
+    rules: reportRules(RULES, alerts),
     rejects: [
       { reason: 'bad_json', count: 180, first: { source: 'gateway/access.json.1.gz', position: 1_882_310 } },
       { reason: 'bad_time', count: 22, first: { source: 'nginx/access.log', position: 412 } },
