@@ -1,0 +1,99 @@
+import { encodeCells } from '../core/cells.ts';
+import { COUNTERS, type Counters, emptyCounters, mergeCounters } from '../core/counters.ts';
+import type { KeyDirectory } from '../core/directory.ts';
+import type { OpenSegment, PartialRow } from '../core/partial.ts';
+import type { StoredWindow } from '../core/ports.ts';
+import { type Minute, REFUSED, entityKind } from '../core/types.ts';
+import { minuteOf } from '../core/window.ts';
+import type { Feed, Ledger } from './ledger/ledger.ts';
+import { STORED } from './ledger/segments.ts';
+import { HELD_MINUTES, RATIO_MINUTES } from './ledger/state.ts';
+import type { SeedInput } from './judge.ts';
+import { feedsOf, readRow } from './rows.ts';
+
+/** The oldest window that a judge needs to go on at `judgedThrough`. */
+export function seedFrom(judgedThrough: Minute): Minute {
+  return judgedThrough - HELD_MINUTES;
+}
+
+/**
+ * Rebuilds the ledger from what is stored. Windows are merged over segments, but the open segments' rows will come
+ * again with more in them: what those say is taken out of the windows and put in under their own segment, so that
+ * the next delivery replaces it.
+ */
+export async function seedLedger(ledger: Ledger, directory: KeyDirectory, input: SeedInput): Promise<void> {
+  const { state } = ledger;
+  if (state.closedThrough !== undefined || state.cells.count > 0) throw new Error('BUG: the judge was seeded after its first batch');
+  const { judgedThrough } = input;
+  const open = new OpenRows();
+  for (const segment of input.open) {
+    state.segments.markStored(segment.segment, segment.next);
+    putOpen(ledger, directory, segment, seedFrom(judgedThrough), open);
+  }
+  let closed = seedFrom(judgedThrough);
+  for await (const window of input.windows) {
+    const minute = minuteOf(window.window.start);
+    if (window.resolution !== 'minute' || minute < seedFrom(judgedThrough) || window.entity === REFUSED) continue;
+    while (closed < Math.min(minute, judgedThrough)) closeSilently(ledger, closed++);
+    putStored(ledger, directory, window, minute, open, minute >= judgedThrough - RATIO_MINUTES);
+  }
+  while (closed < judgedThrough) closeSilently(ledger, closed++);
+}
+
+function closeSilently(ledger: Ledger, minute: Minute): void {
+  ledger.settle(minute, ledger.close(minute));
+}
+
+/** What the open segments say, by window and entity. */
+class OpenRows {
+  readonly #counters = new Map<string, Counters>();
+  readonly #feeds = new Map<string, number>();
+
+  add(row: PartialRow, counters: Counters, feeds: readonly Feed[]): void {
+    const at = `${row.window} ${row.entity}`;
+    const sum = this.#counters.get(at) ?? emptyCounters();
+    mergeCounters(sum, counters);
+    this.#counters.set(at, sum);
+    for (const feed of feeds) this.#feeds.set(`${at} ${feed.name}`, (this.#feeds.get(`${at} ${feed.name}`) ?? 0) + feed.count);
+  }
+
+  has(window: StoredWindow, minute: Minute): boolean {
+    return this.#counters.has(`${minute} ${window.entity}`);
+  }
+
+  /** The window without them. */
+  counters(window: StoredWindow, minute: Minute): Counters {
+    const open = this.#counters.get(`${minute} ${window.entity}`);
+    if (open === undefined) return window.counters;
+    return window.counters.map((value, index) => (COUNTERS[index]?.merge === 'sum' ? value - (open[index] as number) : value));
+  }
+
+  feeds(window: StoredWindow, minute: Minute, feeds: readonly Feed[]): Feed[] {
+    return feeds.map(({ name, count }) => ({ name, count: count - (this.#feeds.get(`${minute} ${window.entity} ${name}`) ?? 0) }));
+  }
+}
+
+function putOpen(ledger: Ledger, directory: KeyDirectory, open: OpenSegment, from: Minute, rows: OpenRows): void {
+  const segment = ledger.state.segments.number(open.segment);
+  for (const row of [...open.rows.filter(({ entity }) => entity !== REFUSED), ...open.held.filter(({ entity }) => entity === REFUSED)]) {
+    if (row.window < from) continue;
+    const read = readRow(row, segment, open.next, directory);
+    ledger.put(read);
+    if (read.counters !== undefined) rows.add(row, read.counters, read.feeds ?? []);
+  }
+  ledger.state.segments.settle(segment);
+}
+
+function putStored(ledger: Ledger, directory: KeyDirectory, window: StoredWindow, minute: Minute, open: OpenRows, isExplained: boolean): void {
+  const { entity } = window;
+  const row = { segment: STORED, version: Infinity, minute, entity, counters: open.counters(window, minute) };
+  if (entityKind(entity) === 'network') {
+    const sketch = window.sketch();
+    const attempted = sketch.tallies.get('attempted');
+    ledger.put({ ...row, packed: encodeCells(window.counters, sketch), attempted, feeds: open.feeds(window, minute, feedsOf(attempted, directory)) });
+    return;
+  }
+  // Packing every row of an hour again would take seconds; the last minutes are what is judged next.
+  const packed = isExplained && !open.has(window, minute) ? encodeCells(window.counters, window.sketch()) : undefined;
+  ledger.put({ ...row, packed });
+}
