@@ -19,6 +19,9 @@ const ATTEMPTED = DIMENSIONS.indexOf('attempted');
 const DIMENSION_COUNT = DIMENSIONS.length;
 const TEXTS_ALL = DIMENSIONS.map(areTextsAll);
 const NO_SLOT = -1;
+const CHUNK_BYTES = 1 << 18;
+/** More than all but the largest rows take; a larger one grows its chunk. */
+const ROW_BYTES = 1 << 13;
 
 /**
  * The (entity, window) cells of the open segment: counters, latency histogram and tallies in slabs indexed
@@ -40,7 +43,8 @@ export class Slots {
   /** Per owner: the slot last used, to be checked before use. */
   #last = new Int32Array(1024).fill(NO_SLOT);
   readonly #normaliser: Normaliser;
-  readonly #out = new ByteWriter(4096);
+  /** Rows are packed behind one another in chunks that are handed out and never written again: an array of its own per row would cost more than packing it. */
+  #out = new ByteWriter(CHUNK_BYTES);
 
   constructor(normaliser: Normaliser) {
     this.#normaliser = normaliser;
@@ -250,8 +254,9 @@ export class Slots {
 
   /** The packed form of a slot; equal state gives equal bytes. */
   encode(slot: number): Uint8Array {
+    if (this.#out.length > CHUNK_BYTES - ROW_BYTES) this.#out = new ByteWriter(CHUNK_BYTES);
     const out = this.#out;
-    out.reset();
+    const start = out.length;
     encodeCounters(this.counters, slot * COUNTER_COUNT, out);
     this.#latencies.encode(this.#latency[slot] as number, out);
     const base = slot * DIMENSION_COUNT;
@@ -262,7 +267,7 @@ export class Slots {
       this.#tallies.encode(tally, out, TEXTS_ALL[d] as boolean, TEXT_OF[d]?.(this.#normaliser) ?? noText);
     }
     out.byte(0);
-    return out.take();
+    return out.bytes.subarray(start, out.length);
   }
 
   /** Puts stored cells back into a slot. */

@@ -5,8 +5,14 @@ import { TALLY_ITEMS_MAX, TALLY_TEXTS_MAX, type Tally, type TallyItem, encodeTal
 
 /** Ints per item of an exact list: hi, lo, count, failed. */
 const ITEM = 4;
-/** Ints per item of a heavy-hitter list: hi, lo, count, failed, over. */
+/** Ints per item of a copied list: hi, lo, count, failed, over. */
 const HEAVY = 5;
+/** A heavy block is columns of 32 ints, so that looking for a value or for the lightest one reads two cache lines: lo, hi, count, failed, over. */
+const LO = 1;
+const HI = LO + TALLY_ITEMS_MAX;
+const COUNT = HI + TALLY_ITEMS_MAX;
+const FAILED = COUNT + TALLY_ITEMS_MAX;
+const OVER = FAILED + TALLY_ITEMS_MAX;
 const REGISTER_INTS = HLL_REGISTERS / 4;
 const HEAVY_BLOCK = 1 + TALLY_ITEMS_MAX * HEAVY + REGISTER_INTS;
 /** Header of a heavy block; an exact one holds its number of items and class. */
@@ -91,7 +97,7 @@ export class TallyArena {
   items(tally: number): Int32Array {
     if (tally === 0) return new Int32Array(0);
     const header = this.#ints[tally] as number;
-    if (header === HEAVY_HEADER) return this.#ints.slice(tally + 1, tally + 1 + TALLY_ITEMS_MAX * HEAVY);
+    if (header === HEAVY_HEADER) return this.#heavyItems(tally).slice();
     const size = header & 0xff;
     const items = new Int32Array(size * HEAVY);
     for (let i = 0; i < size; i++) items.set(this.#ints.subarray(tally + 1 + i * ITEM, tally + 1 + i * ITEM + ITEM), i * HEAVY);
@@ -128,19 +134,20 @@ export class TallyArena {
   }
 
   encode(tally: number, out: ByteWriter, areTextsAll: boolean, textOf: (hi: number, lo: number) => string | undefined): void {
-    const ints = this.#ints;
-    const isHeavy = ints[tally] === HEAVY_HEADER;
+    const isHeavy = this.#ints[tally] === HEAVY_HEADER;
+    const values = isHeavy ? this.#heavyItems(tally) : this.#ints;
     const stride = isHeavy ? HEAVY : ITEM;
-    const size = isHeavy ? TALLY_ITEMS_MAX : (ints[tally] as number) & 0xff;
+    const first = isHeavy ? 0 : tally + 1;
+    const size = isHeavy ? TALLY_ITEMS_MAX : (values[tally] as number) & 0xff;
     const registersAt = (tally + 1 + TALLY_ITEMS_MAX * HEAVY) * 4;
     const order = ORDER;
     let used = 0;
     for (let i = 0; i < size; i++) {
-      const at = tally + 1 + i * stride;
-      if (isHeavy && ints[at + 2] === 0) continue;
+      const at = first + i * stride;
+      if (isHeavy && values[at + 2] === 0) continue;
       // Insertion by the canonical order: heaviest first, then by hash.
       let j = used++;
-      while (j > 0 && isBefore(ints, at, order[j - 1] as number)) {
+      while (j > 0 && isBefore(values, at, order[j - 1] as number)) {
         order[j] = order[j - 1] as number;
         j--;
       }
@@ -149,10 +156,10 @@ export class TallyArena {
     encodeTallyHead(out, used, isHeavy ? this.#registers.subarray(registersAt, registersAt + HLL_REGISTERS) : undefined);
     for (let i = 0; i < used; i++) {
       const at = order[i] as number;
-      const hi = ints[at] as number;
-      const lo = ints[at + 1] as number;
+      const hi = values[at] as number;
+      const lo = values[at + 1] as number;
       const text = areTextsAll || i < TALLY_TEXTS_MAX ? textOf(hi, lo) : undefined;
-      encodeTallyItem(out, hi, lo, text, ints[at + 2] as number, ints[at + 3] as number, isHeavy ? (ints[at + 4] as number) : 0, isHeavy);
+      encodeTallyItem(out, hi, lo, text, values[at + 2] as number, values[at + 3] as number, isHeavy ? (values[at + 4] as number) : 0, isHeavy);
     }
   }
 
@@ -167,7 +174,7 @@ export class TallyArena {
     this.#ints.fill(0, heavy, heavy + HEAVY_BLOCK);
     this.#ints[heavy] = HEAVY_HEADER;
     tally.items.forEach((item: TallyItem, index) => {
-      this.#ints.set([item.hi, item.lo, item.count, item.failed, item.over], heavy + 1 + index * HEAVY);
+      this.#putHeavy(heavy + index, item.hi, item.lo, item.count, item.failed, item.over);
     });
     this.#registers.set(tally.registers, (heavy + 1 + TALLY_ITEMS_MAX * HEAVY) * 4);
     return heavy;
@@ -188,11 +195,7 @@ export class TallyArena {
     ints[heavy] = HEAVY_HEADER;
     for (let i = 0; i < size; i++) {
       const from = tally + 1 + i * ITEM;
-      const to = heavy + 1 + i * HEAVY;
-      ints[to] = ints[from] as number;
-      ints[to + 1] = ints[from + 1] as number;
-      ints[to + 2] = ints[from + 2] as number;
-      ints[to + 3] = ints[from + 3] as number;
+      this.#putHeavy(heavy + i, ints[from] as number, ints[from + 1] as number, ints[from + 2] as number, ints[from + 3] as number, 0);
       this.#register(heavy, ints[from] as number, ints[from + 1] as number);
     }
     return heavy;
@@ -208,28 +211,53 @@ export class TallyArena {
   #addHeavy(heavy: number, hi: number, lo: number, count: number, failed: number, over: number): void {
     this.#register(heavy, hi, lo);
     const ints = this.#ints;
-    const end = heavy + 1 + TALLY_ITEMS_MAX * HEAVY;
-    let lightest = heavy + 1;
-    for (let at = heavy + 1; at < end; at += HEAVY) {
-      if (ints[at + 1] === lo && ints[at] === hi && ints[at + 2] !== 0) {
-        ints[at + 2] = (ints[at + 2] as number) + count;
-        ints[at + 3] = (ints[at + 3] as number) + failed;
+    const first = heavy + LO;
+    for (let at = first; at < first + TALLY_ITEMS_MAX; at++) {
+      if (ints[at] === lo && ints[at + HI - LO] === hi && ints[at + COUNT - LO] !== 0) {
+        ints[at + COUNT - LO] = (ints[at + COUNT - LO] as number) + count;
+        ints[at + FAILED - LO] = (ints[at + FAILED - LO] as number) + failed;
         return;
       }
-      if (isBefore(ints, lightest, at)) lightest = at;
     }
-    const floor = ints[lightest + 2] as number;
-    ints[lightest] = hi;
-    ints[lightest + 1] = lo;
-    ints[lightest + 2] = floor + count;
-    ints[lightest + 3] = failed;
-    ints[lightest + 4] = floor + over;
+    let lightest = heavy;
+    let floor = ints[heavy + COUNT] as number;
+    for (let at = heavy + 1; at < heavy + TALLY_ITEMS_MAX; at++) {
+      const weight = ints[at + COUNT] as number;
+      if (weight > floor) continue;
+      // Among equals the last in the canonical order goes.
+      if (weight === floor && !isHashAfter(ints, at, lightest)) continue;
+      lightest = at;
+      floor = weight;
+    }
+    this.#putHeavy(lightest, hi, lo, floor + count, failed, floor + over);
+  }
+
+  #putHeavy(at: number, hi: number, lo: number, count: number, failed: number, over: number): void {
+    const ints = this.#ints;
+    ints[at + LO] = lo;
+    ints[at + HI] = hi;
+    ints[at + COUNT] = count;
+    ints[at + FAILED] = failed;
+    ints[at + OVER] = over;
+  }
+
+  #heavyItems(heavy: number): Int32Array {
+    const ints = this.#ints;
+    for (let i = 0; i < TALLY_ITEMS_MAX; i++) {
+      const at = heavy + i;
+      HEAVY_ITEMS[i * HEAVY] = ints[at + HI] as number;
+      HEAVY_ITEMS[i * HEAVY + 1] = ints[at + LO] as number;
+      HEAVY_ITEMS[i * HEAVY + 2] = ints[at + COUNT] as number;
+      HEAVY_ITEMS[i * HEAVY + 3] = ints[at + FAILED] as number;
+      HEAVY_ITEMS[i * HEAVY + 4] = ints[at + OVER] as number;
+    }
+    return HEAVY_ITEMS;
   }
 
   #addOver(heavy: number, hi: number, lo: number, over: number): void {
     const ints = this.#ints;
-    for (let at = heavy + 1; at < heavy + 1 + TALLY_ITEMS_MAX * HEAVY; at += HEAVY) {
-      if (ints[at + 1] === lo && ints[at] === hi) ints[at + 4] = (ints[at + 4] as number) + over;
+    for (let at = heavy; at < heavy + TALLY_ITEMS_MAX; at++) {
+      if (ints[at + LO] === lo && ints[at + HI] === hi) ints[at + OVER] = (ints[at + OVER] as number) + over;
     }
   }
 
@@ -263,6 +291,13 @@ export class TallyArena {
 }
 
 const ORDER = new Int32Array(TALLY_ITEMS_MAX);
+const HEAVY_ITEMS = new Int32Array(TALLY_ITEMS_MAX * HEAVY);
+
+function isHashAfter(ints: Int32Array, a: number, b: number): boolean {
+  const hiA = ints[a + HI] as number;
+  const hiB = ints[b + HI] as number;
+  return hiA !== hiB ? hiA > hiB : (ints[a + LO] as number) > (ints[b + LO] as number);
+}
 
 /** Canonical order of `compareItems` on raw items. */
 function isBefore(ints: Int32Array, a: number, b: number): boolean {

@@ -39,12 +39,24 @@ export type OpenPlainFile = { readonly descriptor: number; readonly path: string
 /** As `readRange`, on a file that is open. */
 export function* readRangeOf(file: OpenPlainFile, from: Offset, to: Offset, options: RangeOptions = {}): Generator<RangeEvent, RangeEnd> {
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  let lines: LineBlocks | undefined;
   try {
     const start = findLineStart(file.descriptor, buffer, from, to);
-    return yield* deliver(file.descriptor, buffer, { start, to }, options);
+    lines = new LineBlocks({ offset: start, ...options });
+    let position = start;
+    while (lines.position < to) {
+      const length = readSync(file.descriptor, buffer, 0, buffer.length, position);
+      if (length === 0) {
+        yield* lines.end();
+        return { next: lines.position, isShort: position < to };
+      }
+      yield* lines.push(buffer.subarray(0, usefulLength(buffer, length, to - position)));
+      position += length;
+    }
+    return { next: lines.position, isShort: false };
   } catch (error) {
     yield problem(file.path, fsReason(error));
-    return { next: from, isShort: true };
+    return { next: lines?.position ?? from, isShort: true };
   }
 }
 
@@ -61,27 +73,6 @@ function findLineStart(descriptor: number, buffer: Buffer, from: Offset, to: Off
     position += length;
   }
   return to;
-}
-
-function* deliver(
-  descriptor: number,
-  buffer: Buffer,
-  range: { readonly start: Offset; readonly to: Offset },
-  options: RangeOptions,
-): Generator<LineEvent, RangeEnd> {
-  const lines = new LineBlocks({ offset: range.start, ...options });
-  let position = range.start;
-  while (lines.position < range.to) {
-    const length = readSync(descriptor, buffer, 0, buffer.length, position);
-    if (length === 0) {
-      const isShort = position < range.to;
-      yield* lines.end();
-      return { next: lines.position, isShort };
-    }
-    yield* lines.push(buffer.subarray(0, usefulLength(buffer, length, range.to - position)));
-    position += length;
-  }
-  return { next: lines.position, isShort: false };
 }
 
 /** Cuts what was read after the line that starts last before the end of the range, `room` bytes away. */

@@ -13,7 +13,7 @@ export type EngineEnd = 'complete' | 'truncated' | { readonly damage: string };
 export class ZlibEngine {
   readonly #stream: InflateRaw | ZstdDecompress;
   #given = 0;
-  #lastPiece = new Uint8Array(0);
+  #lastPiece: Uint8Array = new Uint8Array(0);
   #isWriting = false;
   #hasEnded = false;
   #failure: Error | undefined;
