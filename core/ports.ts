@@ -137,6 +137,8 @@ export interface Journal extends AsyncDisposable {
     readonly entity?: EntityId;
     readonly limit?: number;
   }): Promise<readonly Alert[]>;
+  /** Outbox rows whose delivery is not settled, the one due first in front. `attempts` were made; the next one is not before `nextAt`. */
+  pending(): Promise<readonly { readonly row: OutboxRow; readonly attempts: number; readonly nextAt: EpochMs }[]>;
 }
 
 /** In process or over a topic: what the ingester tells the judge. */

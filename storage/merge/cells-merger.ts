@@ -4,7 +4,7 @@ import { type Counters, emptyCounters } from '../../core/counters.ts';
 import { DIMENSIONS, Sketch, areTextsAll } from '../../core/sketch/sketch.ts';
 import { LatencyMerger } from './latency-merger.ts';
 import { clearCounters, mergePackedCounters } from './packed-counters.ts';
-import { TallyMerger, skipTally } from './tally-merger.ts';
+import { TallyMerger, skipTally, viewOf } from './tally-merger.ts';
 
 const ADDRESS = DIMENSIONS.indexOf('address');
 const NETWORK = DIMENSIONS.indexOf('network');
@@ -41,11 +41,12 @@ export class CellsMerger {
 
   #add(cells: Uint8Array): void {
     const input = new ByteReader(cells);
+    const view = viewOf(cells);
     mergePackedCounters(input, this.counters);
     this.#latency.add(input);
     for (let section = input.byte(); section !== 0; section = input.byte()) {
       if (section === NETWORK + 1) skipTally(input);
-      else (this.#tallies[section - 1] as TallyMerger).add(input);
+      else (this.#tallies[section - 1] as TallyMerger).add(input, view);
     }
   }
 
@@ -68,7 +69,8 @@ export class CellsMerger {
       mergePackedCounters(input, emptyCounters());
       scratch.reset();
       Sketch.decode(input).tally('network').encode(scratch, true);
-      (this.#tallies[NETWORK] as TallyMerger).add(new ByteReader(scratch.take()));
+      const packed = scratch.take();
+      (this.#tallies[NETWORK] as TallyMerger).add(new ByteReader(packed), viewOf(packed));
     }
   }
 }

@@ -6,7 +6,7 @@ import { DIMENSIONS } from '../../core/sketch/sketch.ts';
 import { TALLY_ITEMS_MAX } from '../../core/sketch/tally.ts';
 import { LatencyMerger } from './latency-merger.ts';
 import { mergePackedCounters } from './packed-counters.ts';
-import { readItemHash, skipItemCounts } from './tally-merger.ts';
+import { readItemHash, skipItemCounts, viewOf } from './tally-merger.ts';
 
 const ADDRESS_SECTION = DIMENSIONS.indexOf('address') + 1;
 
@@ -34,8 +34,9 @@ export class EntitySum {
     const head = input.varint();
     const isInexact = (head & 1) === 1;
     if (isInexact) hllMerge(this.#estimating(), hllDecode(input));
+    const view = viewOf(input.bytes);
     for (let i = head >>> 1; i > 0; i--) {
-      readItemHash(input);
+      readItemHash(input, view);
       this.#addHash(hashLanes.hi, hashLanes.lo);
       skipItemCounts(input, isInexact);
     }

@@ -1,5 +1,5 @@
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts';
-import { hashBytes, hashLanes } from '../../core/hash.ts';
+import { hashLanes, hashView } from '../../core/hash.ts';
 import { HLL_REGISTERS, hllAdd, hllDecode, hllMerge } from '../../core/sketch/hyperloglog.ts';
 import { TALLY_ITEMS_MAX, TALLY_TEXTS_MAX, encodeTallyHead } from '../../core/sketch/tally.ts';
 
@@ -9,6 +9,7 @@ const NO_TEXT = new Uint8Array(0);
 /** `255.255.255.255`. */
 const IPV4_TEXT_MAX = 15;
 const ipv4Text = new Uint8Array(IPV4_TEXT_MAX);
+const ipv4View = viewOf(ipv4Text);
 
 /**
  * Merges packed tallies of one dimension without decoding their texts. While every input is exact and no more
@@ -48,7 +49,8 @@ export class TallyMerger {
     this.#registers = undefined;
   }
 
-  add(input: ByteReader): void {
+  /** `view` is a view of the reader's bytes. */
+  add(input: ByteReader, view: DataView): void {
     const head = input.varint();
     const size = head >>> 1;
     const isInexact = (head & 1) === 1;
@@ -60,7 +62,7 @@ export class TallyMerger {
     const seen: number[] = [];
     let smallest = Number.POSITIVE_INFINITY;
     for (let i = 0; i < size; i++) {
-      const index = this.#readItem(input);
+      const index = this.#readItem(input, view);
       const countAndFlag = input.varint();
       const count = Math.floor(countAndFlag / 2);
       this.#count[index] = (this.#count[index] as number) + count;
@@ -123,9 +125,9 @@ export class TallyMerger {
     return hiA !== hiB ? hiA < hiB : (this.#lo[a] as number) < (this.#lo[b] as number);
   }
 
-  #readItem(input: ByteReader): number {
+  #readItem(input: ByteReader, view: DataView): number {
     const start = input.position;
-    const hasText = readItemHash(input);
+    const hasText = readItemHash(input, view);
     return this.#find(hashLanes.hi, hashLanes.lo, input.bytes, start, hasText ? input.position : start);
   }
 
@@ -195,8 +197,12 @@ export function skipItemCounts(input: ByteReader, isInexact: boolean): void {
   if (isInexact) input.varint();
 }
 
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** Reads the value of a packed item into `hashLanes`; true when its text is stored too. */
-export function readItemHash(input: ByteReader): boolean {
+export function readItemHash(input: ByteReader, view: DataView): boolean {
   const length = input.varint();
   if (length === 0) {
     hashLanes.hi = input.int32();
@@ -206,12 +212,12 @@ export function readItemHash(input: ByteReader): boolean {
   if (length === 1) {
     const size = writeIpv4Text(input.bytes, input.position);
     input.position += 4;
-    hashBytes(ipv4Text, 0, size);
+    hashView(ipv4Text, ipv4View, 0, size);
     return true;
   }
   const start = input.position;
   input.position = start + length - 2;
-  hashBytes(input.bytes, start, input.position);
+  hashView(input.bytes, view, start, input.position);
   return true;
 }
 

@@ -26,9 +26,9 @@ export class BatchWriter {
     this.#entities = new EntityIds(connection, options);
     this.#days = new MinuteDays(connection);
     this.#held = new BulkInsert(connection.db, {
-      into: 'held',
+      into: 'held(segment, ts, entity, next, cells)',
       columns: 5,
-      onConflict: 'on conflict do update set next = excluded.next, cells = excluded.cells where excluded.next >= next',
+      onConflict: 'on conflict(segment, ts, entity) do update set next = excluded.next, cells = excluded.cells where excluded.next >= next',
     });
   }
 

@@ -25,7 +25,10 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.path = options.path;
-    this.db = this.attempt(() => new DatabaseSync(options.path, { readOnly: options.readOnly, timeout: options.busyTimeoutMs, returnArrays: true, enableForeignKeyConstraints: false }));
+    this.db = this.attempt(
+      () =>
+        new DatabaseSync(options.path, { readOnly: options.readOnly, timeout: options.busyTimeoutMs, returnArrays: true, enableForeignKeyConstraints: false }),
+    );
     this.attempt(() => this.db.exec(`pragma cache_size = -${options.cacheKiB}`));
   }
 
@@ -40,7 +43,9 @@ export class Connection {
   }
 
   all(sql: string, ...values: readonly SQLInputValue[]): readonly Row[] {
-    return this.#statement(sql).all(...values).map(asRow);
+    return this.#statement(sql)
+      .all(...values)
+      .map(asRow);
   }
 
   get(sql: string, ...values: readonly SQLInputValue[]): Row | undefined {

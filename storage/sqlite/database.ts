@@ -42,10 +42,16 @@ function prepare(connection: Connection, options: DatabaseOptions): void {
   const current = schemaVersion(connection);
   const known = options.migrations.length;
   if (current > known) {
-    throw new StorageFault(`${options.path} was written by a newer keywatch (schema ${current}, this one knows ${known}); update keywatch or choose another data directory`, { isRetryable: false });
+    throw new StorageFault(
+      `${options.path} was written by a newer keywatch (schema ${current}, this one knows ${known}); update keywatch or choose another data directory`,
+      { isRetryable: false },
+    );
   }
   if (options.readOnly) {
-    if (current < known) throw new StorageFault(`${options.path} has the older schema ${current} of ${known}; start keywatch on this data directory once to update it`, { isRetryable: false });
+    if (current < known)
+      throw new StorageFault(`${options.path} has the older schema ${current} of ${known}; start keywatch on this data directory once to update it`, {
+        isRetryable: false,
+      });
     return;
   }
   if (current === 0 && options.fresh !== undefined) connection.db.exec(options.fresh);

@@ -50,7 +50,8 @@ export class Extent {
   *units(span: Span, resolution: Resolution): Generator<Span, void, undefined> {
     const step = resolution === 'minute' ? 1 : resolution === 'hour' ? MINUTES_PER_HOUR : MINUTES_PER_DAY;
     for (const day of this.#daysOf(resolution)) {
-      for (let from = Math.max(day, Math.ceil(span.from / step) * step); from < Math.min(day + MINUTES_PER_DAY, span.to); from += step) yield { from, to: from + step };
+      for (let from = Math.max(day, Math.ceil(span.from / step) * step); from < Math.min(day + MINUTES_PER_DAY, span.to); from += step)
+        yield { from, to: from + step };
     }
   }
 
@@ -60,7 +61,14 @@ export class Extent {
     if (top === 'hour') return this.#hours(span);
     const whole: Span = { from: Math.ceil(span.from / MINUTES_PER_DAY) * MINUTES_PER_DAY, to: dayOf(span.to) };
     const from = Math.max(span.from, this.#days.from);
-    const days: Piece = { from, to: Math.max(from, Math.min(span.to, this.#days.to)), table: 'day', step: MINUTES_PER_DAY, filter: DAY_COUNTS, values: [whole.from, whole.to] };
+    const days: Piece = {
+      from,
+      to: Math.max(from, Math.min(span.to, this.#days.to)),
+      table: 'day',
+      step: MINUTES_PER_DAY,
+      filter: DAY_COUNTS,
+      values: [whole.from, whole.to],
+    };
     const isFolded = (day: Minute): boolean => day >= whole.from && day < whole.to && !this.#dirtyDays.has(day);
     const rest = this.#hourDays.flatMap((day) => {
       const part = isFolded(day) ? undefined : cut(span, day, MINUTES_PER_DAY);

@@ -40,6 +40,12 @@ export function faultOf(error: unknown, path: string): StorageFault | undefined 
   return new StorageFault(`${fault.what}: ${path}; ${fault.todo}`, { isRetryable: fault.isRetryable, cause: error });
 }
 
+/** True when another connection, of this or of another process, holds a lock. */
+export function isLocked(error: unknown): boolean {
+  const code = (sqliteCode(error) ?? 0) & 0xff;
+  return code === 5 || code === 6;
+}
+
 function sqliteCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error)) return undefined;
   return typeof error.errcode === 'number' ? error.errcode : undefined;

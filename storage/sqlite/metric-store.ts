@@ -55,7 +55,15 @@ export async function openMetricStore(options: MetricStoreOptions): Promise<Sqli
   const path = join(options.directory, METRICS_FILE);
   const readOnly = options.readOnly ?? false;
   const busyTimeoutMs = options.busyTimeoutMs ?? 2000;
-  const connection = openDatabase({ path, readOnly, migrations: METRICS_MIGRATIONS, fresh: FRESH, pragmas: PRAGMAS, busyTimeoutMs, cacheKiB: options.cacheKiB ?? 32 * 1024 });
+  const connection = openDatabase({
+    path,
+    readOnly,
+    migrations: METRICS_MIGRATIONS,
+    fresh: FRESH,
+    pragmas: PRAGMAS,
+    busyTimeoutMs,
+    cacheKiB: options.cacheKiB ?? 32 * 1024,
+  });
   const readers = new ReaderPool({ path, busyTimeoutMs, cacheKiB: READER_CACHE_KIB });
   if (options.pagesMax !== undefined) connection.db.exec(`pragma max_page_count = ${options.pagesMax}`);
   return new SqliteStore({ connection, readers, readOnly, entitiesMax: options.entitiesMax ?? 262_144 });
@@ -85,7 +93,9 @@ class SqliteStore implements SqliteMetricStore {
 
   async setControl(name: string, value: string): Promise<void> {
     this.#mustWrite();
-    this.#connection.attempt(() => this.#connection.run('insert into control(name, value) values (?, ?) on conflict do update set value = excluded.value', name, value));
+    this.#connection.attempt(() =>
+      this.#connection.run('insert into control(name, value) values (?, ?) on conflict do update set value = excluded.value', name, value),
+    );
   }
 
   async source(name: string): Promise<number> {
@@ -137,7 +147,9 @@ class SqliteStore implements SqliteMetricStore {
   }
 
   async aliases(): Promise<ReadonlyMap<EntityId, EntityId>> {
-    return this.#readers.read((reader) => new Map(reader.all('select fingerprint, credential from alias').map((row) => [asEntity(text(row, 0)), asEntity(text(row, 1))])));
+    return this.#readers.read(
+      (reader) => new Map(reader.all('select fingerprint, credential from alias').map((row) => [asEntity(text(row, 0)), asEntity(text(row, 1))])),
+    );
   }
 
   async fold(before?: Minute): Promise<number> {

@@ -23,6 +23,6 @@ function openRows(connection: Connection, segment: number): readonly PartialRow[
 }
 
 function heldRows(connection: Connection, segment: number): readonly PartialRow[] {
-  const sql = 'select ts, entity, cells from held where segment = ? and length(cells) > 0 order by ts, entity';
+  const sql = 'select ts, entity, cells from held where segment = ? and length(cells) > 0 order by id';
   return connection.all(sql, segment).map((row) => ({ window: int(row, 0), entity: asEntity(text(row, 1)), cells: blob(row, 2) }));
 }

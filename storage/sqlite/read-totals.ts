@@ -27,7 +27,11 @@ export function readTotals(connection: Connection, query: TotalsQuery): readonly
   });
 }
 
-function sumRequests(connection: Connection, pieces: readonly Piece[], kinds: readonly EntityKind[] | undefined): { readonly requests: ReadonlyMap<number, number>; readonly rows: ReadonlyMap<Piece, number> } {
+function sumRequests(
+  connection: Connection,
+  pieces: readonly Piece[],
+  kinds: readonly EntityKind[] | undefined,
+): { readonly requests: ReadonlyMap<number, number>; readonly rows: ReadonlyMap<Piece, number> } {
   const requests = new Map<number, number>();
   const rows = new Map<Piece, number>();
   const isWanted = kinds === undefined ? '' : 'join entity e on e.id = g.entity and e.kind in (select value from json_each(?))';
@@ -60,7 +64,11 @@ function nameOf(connection: Connection, id: number): EntityId {
   return asEntity(text(row, 0));
 }
 
-function addCells(connection: Connection, piece: Piece, want: { readonly sums: ReadonlyMap<number, EntitySum>; readonly isAll: boolean; readonly rows: number }): void {
+function addCells(
+  connection: Connection,
+  piece: Piece,
+  want: { readonly sums: ReadonlyMap<number, EntitySum>; readonly isAll: boolean; readonly rows: number },
+): void {
   const seeks = want.sums.size * ((piece.to - piece.from) / piece.step);
   if (seeks * SEEK_COST < want.rows) {
     for (const [id, sum] of want.sums) for (const cells of cellsOf(connection, piece, id)) sum.add(cells);

@@ -60,7 +60,10 @@ export function cellsOf(connection: Connection, piece: Piece, entity: number): r
 }
 
 /** Everybody: the rows of all pieces by entity. */
-function* groups(connection: Connection, pieces: readonly Piece[]): Generator<{ readonly entity: string; readonly cells: readonly Uint8Array[] }, void, undefined> {
+function* groups(
+  connection: Connection,
+  pieces: readonly Piece[],
+): Generator<{ readonly entity: string; readonly cells: readonly Uint8Array[] }, void, undefined> {
   if (pieces.length === 0) return;
   const union = pieces.map((piece) => `select entity, cells from ${piece.table} where ts >= ? and ts < ? and ${piece.filter}`).join(' union all ');
   const values = pieces.flatMap((piece) => [piece.from, piece.to, ...piece.values]);

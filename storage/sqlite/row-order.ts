@@ -15,9 +15,7 @@ export function treeOrder(rows: readonly PartialRow[], ids: Float64Array): reado
     if (indices === undefined) byWindow.set(row.window, [index]);
     else indices.push(index);
   });
-  return [...byWindow]
-    .sort((a, b) => a[0] - b[0])
-    .map(([window, indices]) => ({ window, indices: sortedById(indices, ids) }));
+  return [...byWindow].sort((a, b) => a[0] - b[0]).map(([window, indices]) => ({ window, indices: sortedById(indices, ids) }));
 }
 
 function sortedById(indices: readonly number[], ids: Float64Array): readonly number[] {

@@ -20,14 +20,14 @@ export const METRICS_MIGRATIONS: Migrations = [
   -- The chain. newest is null while the partition has shown no event.
   create table segment(
     id integer primary key autoincrement, source int not null, partition int not null, generation int not null, start int not null,
-    next int not null, sealed int not null, records int not null, dropped int not null, rejects text not null, newest int, cursor text,
+    next int not null, sealed int not null, records int not null, dropped int not null, over_limit int, rejects text not null, newest int, cursor text,
     unique(source, partition, generation, start)) strict;
   -- Segments up to here were forgotten by retention: a batch of one of them is ignored.
   create table forgotten(source int not null, partition int not null, generation int not null, start int not null, primary key(source, partition)) strict, without rowid;
   create table entity(id integer primary key, text text not null unique, kind text not null) strict;
   create table alias(fingerprint text primary key, credential text not null, seen int not null) strict, without rowid;
-  -- Refused credentials of open segments, by text: guessed keys must not become entities.
-  create table held(segment int not null, ts int not null, entity text not null, next int not null, cells blob not null, primary key(segment, ts, entity)) strict, without rowid;
+  -- Refused credentials of open segments, by text: guessed keys must not become entities. id keeps the order in which they came.
+  create table held(id integer primary key, segment int not null, ts int not null, entity text not null, next int not null, cells blob not null, unique(segment, ts, entity)) strict;
   -- Where the rows of open segments are, so that a resume need not scan.
   create table open_minute(segment int not null, ts int not null, primary key(segment, ts)) strict, without rowid;
   -- Days that have a table of minutes (present), and days whose minutes were dropped once (frozen).

@@ -13,19 +13,30 @@ export type StoredSegment = {
   readonly dropped: number;
   readonly rejects: Rejects;
   readonly newest: EpochMs;
+  readonly overLimit?: number;
   readonly cursor?: string;
 };
 
-const COLUMNS = 'id, source, partition, generation, start, next, sealed, records, dropped, rejects, newest, cursor';
+const COLUMNS = 'id, source, partition, generation, start, next, sealed, records, dropped, rejects, newest, cursor, over_limit';
 
 export function findSegment(connection: Connection, segment: SegmentRef): StoredSegment | undefined {
-  const row = connection.get(`select ${COLUMNS} from segment where source = ? and partition = ? and generation = ? and start = ?`, segment.source, segment.partition, segment.generation, segment.start);
+  const row = connection.get(
+    `select ${COLUMNS} from segment where source = ? and partition = ? and generation = ? and start = ?`,
+    segment.source,
+    segment.partition,
+    segment.generation,
+    segment.start,
+  );
   return row === undefined ? undefined : segmentOf(row);
 }
 
 /** The end of a partition's chain. */
 export function newestSegment(connection: Connection, source: number, partition: number): StoredSegment | undefined {
-  const row = connection.get(`select ${COLUMNS} from segment where source = ? and partition = ? order by generation desc, start desc limit 1`, source, partition);
+  const row = connection.get(
+    `select ${COLUMNS} from segment where source = ? and partition = ? order by generation desc, start desc limit 1`,
+    source,
+    partition,
+  );
   return row === undefined ? undefined : segmentOf(row);
 }
 
@@ -50,9 +61,9 @@ export function writeSegment(connection: Connection, batch: PartialBatch, stored
   const { source, partition, generation, start } = batch.segment;
   const isSealed = batch.isSealed || stored?.isSealed === true;
   connection.run(
-    `insert into segment(source, partition, generation, start, next, sealed, records, dropped, rejects, newest, cursor) values (?,?,?,?,?,?,?,?,?,?,?)
+    `insert into segment(source, partition, generation, start, next, sealed, records, dropped, rejects, newest, cursor, over_limit) values (?,?,?,?,?,?,?,?,?,?,?,?)
      on conflict(source, partition, generation, start) do update set next = excluded.next, sealed = excluded.sealed, records = excluded.records,
-       dropped = excluded.dropped, rejects = excluded.rejects, newest = excluded.newest, cursor = excluded.cursor`,
+       dropped = excluded.dropped, rejects = excluded.rejects, newest = excluded.newest, cursor = excluded.cursor, over_limit = excluded.over_limit`,
     source,
     partition,
     generation,
@@ -64,6 +75,7 @@ export function writeSegment(connection: Connection, batch: PartialBatch, stored
     JSON.stringify(batch.rejects),
     Number.isFinite(batch.newest) ? batch.newest : null,
     batch.cursor ?? null,
+    batch.overLimit ?? null,
   );
   addToSource(connection, batch, stored);
   if (stored !== undefined) return stored.id;
@@ -112,5 +124,6 @@ function segmentOf(row: Row): StoredSegment {
     rejects: parseRejects(text(row, 9)),
     newest: row[10] === null ? Number.NEGATIVE_INFINITY : int(row, 10),
     ...(cursor === undefined ? {} : { cursor }),
+    ...(row[12] === null ? {} : { overLimit: int(row, 12) }),
   };
 }
