@@ -14,7 +14,13 @@ const STACKED_MARKS = /(\p{M}\p{M})\p{M}+/gu;
 export function safeText(text: string, charsMax: number = SAFE_TEXT_MAX): string {
   // Cut first: a text of 1 MiB must not cost 1 MiB of matching.
   const readMax = charsMax * 8;
-  const clean = text.slice(0, readMax).replace(/\s+/g, ' ').replace(HOSTILE, '').replace(STACKED_MARKS, '$1').trim();
+  const clean = text
+    .slice(0, readMax)
+    .replace(/[\t-\r]+/g, ' ')
+    .replace(HOSTILE, '')
+    .replace(/\s+/g, ' ')
+    .replace(STACKED_MARKS, '$1')
+    .trim();
   const chars = Array.from(clean);
   if (chars.length <= charsMax && text.length <= readMax) return clean;
   return `${chars.slice(0, charsMax - 1).join('')}…`;

@@ -26,7 +26,7 @@ export function activityChart(
   const values = resample(activity.requests, columns);
   const width = values.length * step;
   const lines = blockRows(values, step).map((row, index) =>
-    `${options.paint('dim', `${(index === 0 ? top : index === ROWS - 1 ? '0' : '').padStart(gutter - 1)} │`)}${options.paint('cyan', row)}`.trimEnd(),
+    `${options.paint('dim', `${(index === 0 ? top : index === ROWS - 1 ? '0' : '').padStart(gutter - 1)} │`)}${options.paint('cyan', row.trimEnd())}`.trimEnd(),
   );
   const axis = axisLine(minuteText(grid.start), minuteText(grid.start + grid.buckets * grid.bucketMs), width);
   lines.push(options.paint('dim', ' '.repeat(gutter + 1) + axis));

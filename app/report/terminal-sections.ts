@@ -102,7 +102,7 @@ function groupLines(group: AlertGroup, screen: Screen): readonly string[] {
   const open = alerts.some((alert) => alert.state !== 'resolved') ? ', open where the log ends' : '';
   return [
     displayWidth(head) > screen.width ? clip(head, screen.width) : head,
-    ...indented(printable(worst.finding.why), screen, { by: 4 }),
+    ...indented(worst.finding.why, screen, { by: 4 }),
     ...indented(`${times}${spanText(group.from, group.to)}${open}. To do: ${worst.finding.action}.`, screen, { by: 4, style: 'dim' }),
   ];
 }
@@ -149,7 +149,7 @@ export function topLines(report: AnalyzeReport, screen: Screen): readonly string
 
 export function problemLines(report: AnalyzeReport, screen: Screen): readonly string[] {
   if (report.problems.length === 0) return [];
-  const shown = report.problems.slice(0, PROBLEMS_MAX).flatMap((problem) => indented(printable(problem), screen));
+  const shown = report.problems.slice(0, PROBLEMS_MAX).flatMap((problem) => indented(problem, screen));
   const hidden = report.problems.length - PROBLEMS_MAX;
   return [
     heading('Could not be read', formatNumber(report.problems.length), screen),
@@ -202,7 +202,7 @@ export function blindLines(report: AnalyzeReport, screen: Screen): readonly stri
 }
 
 function bullet(sentence: string, screen: Screen): readonly string[] {
-  return wrap(sentence, screen.width - 4).map((part, index) => `  ${index === 0 ? '-' : ' '} ${clip(part, screen.width - 4)}`);
+  return wrap(printable(sentence), screen.width - 4).map((part, index) => `  ${index === 0 ? '-' : ' '} ${clip(part, screen.width - 4)}`);
 }
 
 function heading(title: string, note: string, screen: Screen): string {
@@ -211,7 +211,7 @@ function heading(title: string, note: string, screen: Screen): string {
 
 function indented(text: string, screen: Screen, options: { readonly by?: number; readonly style?: 'dim' } = {}): readonly string[] {
   const by = options.by ?? 2;
-  return wrap(text, screen.width - by).map((part) => {
+  return wrap(printable(text), screen.width - by).map((part) => {
     const line = `${' '.repeat(by)}${clip(part, screen.width - by)}`;
     return options.style === undefined ? line : screen.paint(options.style, line);
   });

@@ -53,7 +53,7 @@ function headLines(report: AnalyzeReport, screen: Screen): readonly string[] {
   const formats = Object.entries(report.formats).toSorted(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
   const lines = [
     `${screen.paint('bold', 'Keywatch')} ${screen.paint('dim', report.version)}  ${clip(names, screen.width - 11 - report.version.length)}`,
-    `${counted(source.records, 'line')}, ${formatBytes(source.bytes)}${source.files > 1 ? ` in ${counted(source.files, 'file')}` : ''}, format ${listed(formats.map(([name, count]) => (formats.length === 1 ? name : `${name} (${formatNumber(count)})`))) || 'unknown'}`,
+    `${counted(source.records, 'line')}, ${formatBytes(source.bytes)}${source.files > 1 ? ` in ${counted(source.files, 'file')}` : ''}, format ${listed(formats.map(([name, count]) => (formats.length === 1 ? printable(name) : `${printable(name)} (${formatNumber(count)})`))) || 'unknown'}`,
     ...(range === null ? [] : [`${spanText(range.from, range.to)} UTC (${formatDuration(range.to - range.from)})`]),
     `read in ${formatDuration(cost.elapsedMs)} on ${counted(cost.threads, 'thread')}, ${formatNumber(Math.round(cost.eventsPerSecond))} events/s`,
   ];
