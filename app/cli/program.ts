@@ -97,6 +97,8 @@ function commanderLine(error: CommanderError, prefix: string, command: Command |
   switch (error.code) {
     case 'commander.unknownOption':
       return `unknown option ${quoted(/'(.*)'$/s.exec(text)?.[1] ?? '')}${hint}; ${help}`;
+    case 'commander.unknownCommand':
+      return `unknown command ${quoted(/'(.*)'$/s.exec(text)?.[1] ?? '')}${hint}; ${help}`;
     case 'commander.excessArguments':
       return `too many arguments; ${help}`;
     case 'commander.help':

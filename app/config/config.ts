@@ -1,7 +1,8 @@
+import type { EmailConfig } from '../../alerts/notify/email/config.ts';
+import type { SlackConfig } from '../../alerts/notify/slack/config.ts';
 import type { RuleLimits } from '../../core/directory.ts';
 import type { Retention } from '../../core/ports.ts';
 import type { Secret } from '../../core/secret.ts';
-import type { Severity } from '../../core/types.ts';
 import type { FormatName } from '../../ingest/parse/detect.ts';
 import type { JsonMap } from '../../ingest/parse/json.ts';
 import type { DirectoryInput } from '../../keys/directory.ts';
@@ -23,18 +24,8 @@ export type SourceConfig =
 /** A rule's limits for everybody; undefined is off. */
 export type RuleConfig = RuleLimits & { readonly enabled: boolean };
 
-export type SlackChannelConfig = { readonly name: string; readonly url: Secret; readonly minSeverity: Severity };
-export type EmailChannelConfig = {
-  readonly name: string;
-  readonly host: string;
-  readonly port: number;
-  readonly secure: boolean;
-  readonly user?: string | undefined;
-  readonly password?: Secret | undefined;
-  readonly from: string;
-  readonly to: readonly string[];
-  readonly minSeverity: Severity;
-};
+export type SlackChannelConfig = SlackConfig & { readonly name: string };
+export type EmailChannelConfig = EmailConfig & { readonly name: string };
 
 /** The configuration as the program uses it: defaults filled in, units resolved, secrets read, frozen. */
 export type Config = {

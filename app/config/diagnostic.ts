@@ -30,7 +30,7 @@ export class ConfigError extends CliError {
     const count = diagnostics.length === 1 ? '1 problem' : `${diagnostics.length} problems`;
     super(`${renderDiagnostics(diagnostics, new Map(file === undefined ? [] : [[file.name, file.text]]))}\n${count} in the configuration`, EXIT_USAGE);
     this.name = 'ConfigError';
-    this.diagnostics = diagnostics;
+    this.diagnostics = inOrder(diagnostics);
     this.file = file?.name;
   }
 }
@@ -59,8 +59,7 @@ export function printPlace(place: Place): string {
  * each file by name.
  */
 export function renderDiagnostics(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, string>): string {
-  const ordered = diagnostics.toSorted((a, b) => lineOf(a.place) - lineOf(b.place));
-  const blocks = ordered.map((diagnostic) => {
+  const blocks = inOrder(diagnostics).map((diagnostic) => {
     const { place, path, message } = diagnostic;
     const head = `${printPlace(place)}${path.length === 0 ? '' : ` ${printPath(path)}`}: ${message}`;
     const source = place.kind === 'file' ? sources.get(place.file) : undefined;
@@ -69,9 +68,13 @@ export function renderDiagnostics(diagnostics: readonly Diagnostic[], sources: R
   return blocks.join('\n');
 }
 
+function inOrder(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  return diagnostics.toSorted((a, b) => lineOf(a.place) - lineOf(b.place));
+}
+
 /** File positions in order; environment and flags after them. */
 function lineOf(place: Place): number {
-  return place.kind === 'file' ? place.line * 10_000 + Math.min(9999, place.column) : Number.POSITIVE_INFINITY;
+  return place.kind === 'file' ? place.line * 10_000 + Math.min(9999, place.column) : Number.MAX_SAFE_INTEGER;
 }
 
 const EXCERPT_COLUMNS = 120;

@@ -8,7 +8,7 @@ import { isFingerprint } from '../../core/fingerprint.ts';
 export function looksLikeSecret(text: string): boolean {
   const plain = text.trim();
   if (isFingerprint(plain) || PUBLIC_IDS.some((pattern) => pattern.test(plain))) return false;
-  return SECRETS.some((pattern) => pattern.test(plain)) || plain.split(/[\s,;:/@"'=&?]+/).some(isRandomToken);
+  return SECRETS.some((pattern) => pattern.test(plain)) || plain.split(/[\s,;:@"'=&?]+/).some(isRandomToken);
 }
 
 const PUBLIC_IDS: readonly RegExp[] = [
@@ -60,9 +60,16 @@ const TOKEN_ENTROPY_MIN = 3;
 function isRandomToken(token: string): boolean {
   if (token.length < TOKEN_LENGTH_MIN || !/\d/.test(token) || !/[A-Za-z]/.test(token) || entropyOf(token) < TOKEN_ENTROPY_MIN) return false;
   // `billing-export-eu-west-1-v2` is words and numbers; in a secret letters and digits are mixed.
-  const words = token.split(/[-_.]+/).filter((part) => /^(?:[A-Za-z]+\d{0,4}|\d{1,8}|v\d+)$/.test(part));
-  const wordLength = words.reduce((sum, word) => sum + word.length, 0);
-  return wordLength * 2 < token.replace(/[-_.]/g, '').length;
+  const parts = token.split(/[-_./+]+/);
+  const wordLength = parts.filter(isWord).reduce((sum, word) => sum + word.length, 0);
+  return wordLength * 2 < parts.join('').length;
+}
+
+/** `production`, `v2`, `2026`, `eu1`, `BillingExport`; not `wJalrXUtnFEMI`, which changes case too often. */
+function isWord(part: string): boolean {
+  if (/^(?:\d{1,8}|v\d+)$/.test(part)) return true;
+  const [, letters = ''] = /^([A-Za-z]+)\d{0,4}$/.exec(part) ?? [];
+  return letters !== '' && letters.length >= (letters.match(/[A-Z]?[a-z]+|[A-Z]+(?![a-z])/g)?.length ?? 0) * 3;
 }
 
 function entropyOf(text: string): number {

@@ -8,7 +8,9 @@ export type Overrides = { readonly overrides: readonly Override[]; readonly faul
 
 const PREFIX = 'KEYWATCH_';
 /** Variables with a meaning of their own. */
-const OWN_VARIABLES = new Set(['KEYWATCH_CONFIG', 'KEYWATCH_DATA_DIR', 'KEYWATCH_DEBUG']);
+const OWN_VARIABLES = new Set(['KEYWATCH_CONFIG', 'KEYWATCH_DATA_DIR', 'KEYWATCH_DEBUG', 'KEYWATCH_HANDED_OVER']);
+/** Read by our own tests, benches and soaks. */
+const FOR_DEVELOPERS = /^KEYWATCH_(?:TEST|FUZZ|BENCH|SOAK)_/;
 /** What Kubernetes sets in every pod for a service called keywatch or keywatch-something. */
 const SERVICE_LINK = /^KEYWATCH_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
 
@@ -21,7 +23,7 @@ export function environmentOverrides(env: Readonly<Record<string, string | undef
     overrides.push({ path: ['store', 'directory'], value: dataDir, place: { kind: 'environment', name: 'KEYWATCH_DATA_DIR' } });
   for (const name of Object.keys(env).sort()) {
     const value = env[name];
-    if (!name.startsWith(PREFIX) || OWN_VARIABLES.has(name) || SERVICE_LINK.test(name) || value === undefined) continue;
+    if (!name.startsWith(PREFIX) || OWN_VARIABLES.has(name) || FOR_DEVELOPERS.test(name) || SERVICE_LINK.test(name) || value === undefined) continue;
     const place: Place = { kind: 'environment', name };
     const resolved = resolve(name.slice(PREFIX.length).split('__'));
     if (resolved.ok) add({ path: resolved.path, shape: resolved.shape, text: value, place }, overrides, faults);

@@ -66,3 +66,8 @@ export function isListShape(shape: Shape | undefined): boolean {
 export function isTextShape(shape: Shape | undefined): boolean {
   return shape?.type === 'string';
 }
+
+/** At or below a secret. */
+export function isSecretPath(path: Path): boolean {
+  return path.some((_, index) => isSecretShape(shapeAt(path.slice(0, index + 1))));
+}

@@ -46,7 +46,7 @@ function readBytes(name: string, path: string): Buffer {
 
 export function parseConfigFile(name: string, text: string): ConfigFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, strict: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, strict: true, logLevel: 'error' });
   const placeAt = (start: number, end: number): Place => {
     const { line, col } = lines.linePos(start);
     const lineEnd = text.indexOf('\n', start);
@@ -63,23 +63,47 @@ export function parseConfigFile(name: string, text: string): ConfigFile {
     path: [],
     message: wording(error.code),
   }));
+  const complain = (node: unknown, message: string): void => {
+    const [start, end] = spanOf(node) ?? [0, 1];
+    faults.push({ place: placeAt(start, end), path: [], message, hidesValue: true });
+  };
   visit(document, {
+    // The name after the star is not repeated: a password that begins with one ends up here.
     Alias(_key, alias) {
-      // The name after the star is not repeated: a password that begins with one ends up here.
-      if (alias.resolve(document) === undefined)
-        faults.push({
-          place: placeAt(alias.range?.[0] ?? 0, alias.range?.[1] ?? 1),
-          path: [],
-          message: 'this refers to an anchor that does not exist; put text that begins with * in quotes',
-          hidesValue: true,
-        });
+      if (alias.resolve(document) === undefined) complain(alias, 'this refers to an anchor that does not exist; put text that begins with * in quotes');
+    },
+    Pair(_key, pair) {
+      if (isMergeKey(pair.key)) {
+        const sources = isSeq(pair.value) ? pair.value.items : [pair.value];
+        if (!sources.every((source) => isMap(isAlias(source) ? source.resolve(document) : source)))
+          complain(pair.key, '<< takes in a section by its anchor, as in <<: *name');
+      } else if (!isScalar(pair.key)) complain(pair.key, 'a name must be plain text');
     },
   });
   const place = (path: Path, what: 'key' | 'value'): Place => {
     const [start, end] = rangeOf(document, path, what);
     return placeAt(start, end);
   };
-  return { name, text, tree: faults.length === 0 ? (document.toJS({ maxAliasCount: 100 }) as unknown) : undefined, faults: oncePerLine(faults), place };
+  const tree = faults.length === 0 ? plainData(document) : undefined;
+  if (tree === TOO_MANY_ALIASES) complain(undefined, 'this file repeats its anchors too often');
+  return { name, text, tree, faults: oncePerLine(faults), place };
+}
+
+const TOO_MANY_ALIASES = Symbol('too many aliases');
+const ALIASES_MAX = 1000;
+
+function plainData(document: Document.Parsed): unknown {
+  try {
+    return document.toJS({ maxAliasCount: ALIASES_MAX }) as unknown;
+  } catch (error) {
+    // Sections that hold themselves, or that grow a thousandfold by aliases of aliases.
+    if (error instanceof ReferenceError || error instanceof RangeError) return TOO_MANY_ALIASES;
+    throw error;
+  }
+}
+
+function isMergeKey(key: unknown): boolean {
+  return isScalar(key) && (key.value === '<<' || typeof key.value === 'symbol');
 }
 
 /** One fault breeds others on its line. */
@@ -160,7 +184,7 @@ function pairOf(document: Document.Parsed, items: readonly unknown[], name: stri
     if (String(key) === String(name)) return item;
   }
   for (const item of items) {
-    if (!isPair(item) || !isScalar(item.key) || item.key.value !== '<<') continue;
+    if (!isPair(item) || !isMergeKey(item.key)) continue;
     const merged: unknown = isAlias(item.value) ? item.value.resolve(document) : item.value;
     const found = isMap(merged) ? pairOf(document, merged.items, name) : undefined;
     if (found !== undefined) return found;

@@ -1,28 +1,46 @@
 import { z } from 'zod';
-import { SEVERITIES, type Severity } from '../../../core/types.ts';
-import { count, secretRef, text } from './fields.ts';
+import { emailConfig } from '../../../alerts/notify/email/config.ts';
+import { slackConfig } from '../../../alerts/notify/slack/config.ts';
+import { duration, secretRef, text } from './fields.ts';
 
-const severity = z.enum(SEVERITIES as readonly [Severity, ...Severity[]]);
+const name = text().describe('Name of the channel in this file, in messages and in the log.');
+const MIN_SEVERITY = 'Less severe alerts are told in the daily digest only.';
 
+/** How long the other side may be silent. */
+function timeout(preset: string): z.ZodType<number, string | number | undefined> {
+  return duration({ min: 100, max: 25_000 }).describe('How long the other side may be silent.').prefault(preset);
+}
+
+/** As `slackConfig` has it beside the channel, with a name, a reference instead of the secret, and a unit for the time. */
 const slackSchema = z
   .strictObject({
-    name: text().describe('Name of the channel in this file, in messages and in the log.'),
-    url: secretRef('The incoming webhook.'),
-    minSeverity: severity.describe('Less severe alerts are not sent here.').prefault('medium'),
+    name,
+    webhookUrl: secretRef('The incoming webhook; whoever has it can post.'),
+    minSeverity: slackConfig.shape.minSeverity.describe(MIN_SEVERITY),
+    timeout: timeout('10s'),
   })
   .describe('A Slack channel by incoming webhook.');
 
+/** As `emailConfig` has it beside the channel. */
 const emailSchema = z
   .strictObject({
-    name: text().describe('Name of the channel in this file, in messages and in the log.'),
-    host: text().describe('SMTP server.'),
-    port: count({ min: 1, max: 65_535 }).prefault(587),
-    secure: z.boolean().describe('TLS from the first byte (port 465); otherwise STARTTLS.').prefault(false),
-    user: text().optional(),
-    password: secretRef('Password of user.').optional(),
-    from: text(),
-    to: z.array(text()).min(1),
-    minSeverity: severity.describe('Less severe alerts are not sent here.').prefault('medium'),
+    name,
+    host: emailConfig.shape.host.describe('SMTP server.'),
+    port: emailConfig.shape.port,
+    tls: emailConfig.shape.tls.describe(
+      'implicit: TLS from the first byte. starttls: upgraded before anything is said. none: in the clear, for a relay on this machine. Default by port.',
+    ),
+    ca: text().describe('Path of a PEM file with the authority of the server, where it is not a public one.').optional(),
+    auth: z
+      .strictObject({ user: text(), password: secretRef('The password of user.') })
+      .describe('Who sends.')
+      .optional(),
+    from: emailConfig.shape.from.describe('Address of the sender.'),
+    fromName: emailConfig.shape.fromName.describe('Shown before the address.'),
+    to: emailConfig.shape.to.describe('Addresses of the receivers.'),
+    replyTo: emailConfig.shape.replyTo,
+    minSeverity: emailConfig.shape.minSeverity.describe(MIN_SEVERITY),
+    timeout: timeout('20s'),
   })
   .describe('Mail to people.');
 

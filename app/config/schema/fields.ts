@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { looksLikeSecret } from '../looks-secret.ts';
-import { type Parsed, parseCountOf, parseDuration, parseRatio, parseSize } from '../units.ts';
+import { type Parsed, parseCountOf, parseDuration, parseRatio, parseSize, printDuration } from '../units.ts';
 
 /** Marks a value that may be a secret, so that no message and no excerpt shows it. */
 export const HIDES_VALUE = { hidesValue: true };
@@ -15,8 +15,14 @@ function unit<T>(parse: (text: string) => Parsed<T>, expected: string): z.ZodTyp
 }
 
 /** Milliseconds. */
-export function duration(): z.ZodType<number, string | number> {
-  return unit(parseDuration, 'expected a duration such as 30s, 15m, 24h, 35d or 7y');
+export function duration(bounds: { readonly min?: number; readonly max?: number } = {}): z.ZodType<number, string | number> {
+  return unit((text) => {
+    const parsed = parseDuration(text);
+    if (!parsed.ok) return parsed;
+    if (parsed.value < (bounds.min ?? 0)) return { ok: false, message: `must be at least ${printDuration(bounds.min ?? 0)}` };
+    if (parsed.value > (bounds.max ?? Number.MAX_SAFE_INTEGER)) return { ok: false, message: `must be at most ${printDuration(bounds.max ?? 0)}` };
+    return parsed;
+  }, 'expected a duration such as 30s, 15m, 24h, 35d or 7y');
 }
 
 /** Bytes. */
@@ -87,7 +93,7 @@ export class SecretRef {
   }
 }
 
-const SECRET_EXPECTED = 'a secret must not stand in the configuration; keep it elsewhere and refer to it: {file: /path/of/a/file} or {env: NAME}';
+const REFER = 'keep it elsewhere and refer to it: {file: /path/of/a/file} or {env: NAME}';
 
 /** A reference to a secret. Plain text is refused and not repeated. */
 export function secretRef(what: string): z.ZodType<SecretRef, { file?: string | undefined; env?: string | undefined }> {
@@ -97,7 +103,10 @@ export function secretRef(what: string): z.ZodType<SecretRef, { file?: string | 
         file: z.string().min(1).describe('Path of a file that holds the secret and nothing else.').optional(),
         env: z.string().min(1).describe('Name of an environment variable.').optional(),
       },
-      { error: (issue) => (issue.code === 'invalid_type' ? SECRET_EXPECTED : undefined) },
+      {
+        error: (issue) =>
+          issue.code === 'invalid_type' ? `${issue.input === undefined ? 'is missing' : 'a secret must not stand in the configuration'}; ${REFER}` : undefined,
+      },
     )
     .meta({ description: `${what} Only by reference: {file: path} or {env: NAME}.`, [SECRET_MARK]: true })
     .transform((input, context) => {

@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import type { z } from 'zod';
+import { emailConfig } from '../../alerts/notify/email/config.ts';
+import { slackConfig } from '../../alerts/notify/slack/config.ts';
+import { Secret } from '../../core/secret.ts';
+import { systemReason } from '../cli/errors.ts';
+import { defaultDataDirectory } from '../data-dir.ts';
+import type { Config, EmailChannelConfig, ReadingConfig, RuleConfig, SlackChannelConfig, SourceConfig } from './config.ts';
+import type { Diagnostic, Path } from './diagnostic.ts';
+import type { Layers } from './layers.ts';
+import type { SecretRef } from './schema/fields.ts';
+import type { ParsedConfig } from './schema/schema.ts';
+import { readSecret } from './secrets.ts';
+import { isSecretPath } from './shape.ts';
+import { wordingOf } from './wording.ts';
+
+export type FinishOptions = {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly secrets?: 'all' | 'pepper' | 'none' | undefined;
+};
+
+/** Turns what the schema made into what the program uses: reads secrets, resolves paths, fills what falls through. */
+export class Finish {
+  readonly faults: Diagnostic[] = [];
+  readonly #layers: Layers;
+  readonly #options: FinishOptions;
+  readonly #directories: { readonly file: string; readonly cwd: string };
+
+  constructor(layers: Layers, options: FinishOptions, directories: { readonly file: string; readonly cwd: string }) {
+    this.#layers = layers;
+    this.#options = options;
+    this.#directories = directories;
+  }
+
+  config(parsed: ParsedConfig): Config {
+    const { retention } = parsed.store;
+    const reading: ReadingConfig = {
+      format: 'auto',
+      map: { fields: withoutUndefined(parsed.format.map), ...(parsed.format.latencyUnit === undefined ? {} : { latencyUnit: parsed.format.latencyUnit }) },
+      keyNames: parsed.keyNames,
+      keyBy: parsed.keyBy,
+    };
+    return {
+      sources: parsed.sources.map((source, index) => this.#source(source, index, reading)),
+      reading,
+      clients: parsed.clients,
+      pepper: parsed.pepper === undefined ? undefined : this.#secret(parsed.pepper, ['pepper']),
+      store: {
+        directory: parsed.store.directory === undefined ? defaultDataDirectory(this.#options.env) : this.#path(parsed.store.directory, ['store', 'directory']),
+        isDirectoryGiven: parsed.store.directory !== undefined,
+        retention: {
+          partialsMs: retention.partials,
+          minutesMs: retention.minutes,
+          hoursMs: retention.hours,
+          daysMs: retention.days,
+          bytesMax: retention.bytesMax ?? 0,
+        },
+      },
+      rules: Object.fromEntries(
+        Object.entries(parsed.rules).map(([id, rule]): [string, RuleConfig] => [
+          id,
+          { enabled: rule.enabled, warning: rule.warning ?? undefined, critical: rule.critical ?? undefined },
+        ]),
+      ),
+      directory: {
+        keys: parsed.keys.map(({ publicId: _, id, ...entry }) => ({
+          ...withoutUndefined(entry),
+          ...(id === undefined ? {} : { id: id.replace(/^key:/, '') }),
+          rules: entry.rules,
+        })),
+        plans: parsed.plans,
+      },
+      limits: parsed.limits,
+      alerts: {
+        channels: {
+          slack: parsed.alerts.channels.slack.map((channel, index) => this.#slack(channel, ['alerts', 'channels', 'slack', index])),
+          email: parsed.alerts.channels.email.map((channel, index) => this.#email(channel, ['alerts', 'channels', 'email', index])),
+        },
+        fallback: parsed.alerts.fallback,
+        digest: { ...parsed.alerts.digest, timezone: parsed.alerts.digest.timezone === 'local' ? localTimezone() : parsed.alerts.digest.timezone },
+      },
+      log: parsed.log,
+      publicUrl: parsed.publicUrl?.replace(/\/+$/, ''),
+    };
+  }
+
+  #source(source: ParsedConfig['sources'][number], index: number, reading: ReadingConfig): SourceConfig {
+    const latencyUnit = source.latencyUnit ?? reading.map.latencyUnit;
+    const own: ReadingConfig = {
+      format: source.format,
+      map: { fields: { ...reading.map.fields, ...withoutUndefined(source.map ?? {}) }, ...(latencyUnit === undefined ? {} : { latencyUnit }) },
+      keyNames: source.keyNames ?? reading.keyNames,
+      keyBy: source.keyBy ?? reading.keyBy,
+    };
+    if (source.file === undefined) return { kind: 'stdin', ...own };
+    return { kind: 'file', patterns: source.file.map((pattern) => this.#path(pattern, ['sources', index, 'file'])), ...own };
+  }
+
+  #slack({ name, timeout, ...channel }: ParsedConfig['alerts']['channels']['slack'][number], at: Path): SlackChannelConfig {
+    const config = { ...channel, webhookUrl: this.#secret(channel.webhookUrl, [...at, 'webhookUrl']), timeoutMs: timeout };
+    this.#crossCheck(slackConfig, config, at);
+    return { name, ...config };
+  }
+
+  #email({ name, timeout, ca, auth, ...channel }: ParsedConfig['alerts']['channels']['email'][number], at: Path): EmailChannelConfig {
+    const config = {
+      ...channel,
+      timeoutMs: timeout,
+      ca: ca === undefined ? undefined : this.#text(ca, [...at, 'ca']),
+      auth: auth === undefined ? undefined : { user: auth.user, password: this.#secret(auth.password, [...at, 'auth', 'password']) },
+    };
+    this.#crossCheck(emailConfig, config, at);
+    return { name, ...config };
+  }
+
+  /** What only the channel itself knows, such as whether a webhook is an https:// address. */
+  #crossCheck(schema: z.ZodType, channel: unknown, at: Path): void {
+    // A secret that was not read, by wish or by fault, says nothing about the channel.
+    if ((this.#options.secrets ?? 'all') !== 'all' || this.faults.some(({ path }) => at.every((part, index) => part === path[index]))) return;
+    const checked = schema.safeParse(channel, { error: wordingOf });
+    if (checked.success) return;
+    for (const issue of checked.error.issues) {
+      const path: Path = [...at, ...issue.path.map((part) => (typeof part === 'number' ? part : String(part)))];
+      this.faults.push({ place: this.#layers.place(path, 'value'), path, message: issue.message, hidesValue: isSecretPath(path) });
+    }
+  }
+
+  /** The text of a file that a setting names. */
+  #text(path: string, at: Path): string {
+    const file = this.#path(path, at);
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      this.faults.push({ place: this.#layers.place(at, 'value'), path: at, message: `cannot read ${file}: ${systemReason(error)}` });
+      return '';
+    }
+  }
+
+  /** Relative to the file that says it, else to the working directory. */
+  #path(path: string, at: Path): string {
+    if (path === '~' || path.startsWith('~/')) return join(homedir(), path.slice(1));
+    return isAbsolute(path) ? path : join(this.#layers.baseDirectory(at, this.#directories), path);
+  }
+
+  #secret(ref: SecretRef, at: Path): Secret {
+    const wanted = this.#options.secrets ?? 'all';
+    if (wanted === 'none' || (wanted === 'pepper' && at[0] !== 'pepper')) return new Secret('');
+    const read = readSecret(ref, { env: this.#options.env, resolve: (path) => this.#path(path, [...at, 'file']) });
+    if (read.ok) return read.secret;
+    this.faults.push({ place: this.#layers.place([...at, ref.kind], 'value'), path: at, message: read.message });
+    return new Secret('');
+  }
+}
+
+function localTimezone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
