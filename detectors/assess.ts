@@ -108,7 +108,7 @@ export class Assessor {
         entity,
         window,
         severity,
-        score: scoreOf(observed, levels.limits),
+        score: scoreOf(observed, levels.limits, isCritical),
         why: rule.why({ window, observed, limit, requests, isExact, detail }),
         observed,
         expected: limit,

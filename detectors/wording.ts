@@ -10,6 +10,11 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
+/** `1 request`, `1,240 requests`. */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${Math.round(value) === 1 ? '' : 's'}`;
+}
+
 /** `10:04 UTC`, the time of day only: the day stands beside the sentence wherever it is shown. */
 export function timeOfDay(at: EpochMs): string {
   const minutes = Math.floor(at / MINUTE_MS) % 1440;

@@ -1,5 +1,5 @@
 import type { ThresholdRule } from '../rule.ts';
-import { count, timeOfDay } from '../wording.ts';
+import { counted, timeOfDay } from '../wording.ts';
 
 /** More entities than `limits.entities` in one segment: some traffic can no longer be told apart. For the operator. */
 export const entityLimit: ThresholdRule = {
@@ -20,5 +20,5 @@ export const entityLimit: ThresholdRule = {
   basis: 'none',
   value: (sums, entity) => sums.requests[entity] as number,
   why: ({ observed, window }) =>
-    `${count(observed)} requests in the minute from ${timeOfDay(window.start)} were counted together because limits.entities was reached, so nobody in them is judged.`,
+    `Because limits.entities was reached, ${counted(observed, 'request')} in the minute from ${timeOfDay(window.start)} could not be told apart and nobody in them is judged.`,
 };

@@ -1,5 +1,5 @@
 import type { ThresholdRule } from '../rule.ts';
-import { count, timeOfDay } from '../wording.ts';
+import { count, counted, timeOfDay } from '../wording.ts';
 
 /** Authentication or authorisation fails again and again. */
 export const failedAuth: ThresholdRule = {
@@ -19,5 +19,5 @@ export const failedAuth: ThresholdRule = {
   isDistinct: false,
   basis: 'failures',
   value: (sums, entity) => sums.failed60[entity] as number,
-  why: ({ observed, limit, window }) => `${count(observed)} failed authentications in the hour to ${timeOfDay(window.end)}, limit ${count(limit)}.`,
+  why: ({ observed, limit, window }) => `${counted(observed, 'failed authentication')} in the hour to ${timeOfDay(window.end)}, limit ${count(limit)}.`,
 };

@@ -1,5 +1,5 @@
 import type { ThresholdRule } from '../rule.ts';
-import { count, timeOfDay } from '../wording.ts';
+import { count, counted, timeOfDay } from '../wording.ts';
 
 /** Too many requests in one minute. */
 export const requestRate: ThresholdRule = {
@@ -18,5 +18,5 @@ export const requestRate: ThresholdRule = {
   isDistinct: false,
   basis: 'requests',
   value: (sums, entity) => sums.requests[entity] as number,
-  why: ({ observed, limit, window }) => `${count(observed)} requests in the minute from ${timeOfDay(window.start)}, limit ${count(limit)}.`,
+  why: ({ observed, limit, window }) => `${counted(observed, 'request')} in the minute from ${timeOfDay(window.start)}, limit ${count(limit)}.`,
 };

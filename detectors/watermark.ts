@@ -1,0 +1,80 @@
+import { LatencyHistogram, latencyBucket } from '../core/sketch/latency.ts';
+import type { DurationMs, EpochMs } from '../core/types.ts';
+import { MINUTE_MS } from '../core/window.ts';
+
+/** How far behind its newest event a file is trusted to be complete while it is read. */
+export const LATENESS_MS: DurationMs = MINUTE_MS;
+export const LATENESS_MIN_MS: DurationMs = 5_000;
+export const LATENESS_MAX_MS: DurationMs = 15 * MINUTE_MS;
+/** A partition that is not at its end and delivers nothing for so long does not hold the others back. */
+export const IDLE_AFTER_MS: DurationMs = 5 * MINUTE_MS;
+/** Delays per half of the memory that the lateness is taken from. */
+const DELAYS_PER_HALF = 10_000;
+
+/** How far one partition was read. */
+export type PartitionProgress = {
+  /** Newest event time so far, undefined before the first event. Windows ahead of now + 2 min do not count in it. */
+  readonly newest: EpochMs | undefined;
+  /** Everything readable was delivered: the end of a file that may grow, or of one that will not. */
+  readonly isAtEnd: boolean;
+  /** Wall clock of its last delivery, at first of its assignment. */
+  readonly heardAt: EpochMs;
+};
+
+export type WatermarkOptions = {
+  /** While reading; default a minute. */
+  readonly lateness?: DurationMs | undefined;
+  /** At the end of a file that is followed live, clamped to [5 s, 15 min]; default `lateness`. */
+  readonly followLateness?: DurationMs | undefined;
+  readonly idleAfter?: DurationMs | undefined;
+};
+
+/**
+ * Events before it are complete, as far as one can know: the minimum over partitions of the newest event time
+ * (never beyond now) less the lateness, or of now less the lateness for a partition at its end. Undefined while a
+ * partition that was just assigned has shown nothing yet, or where there is none: then nothing may be closed.
+ */
+export function watermarkOf(partitions: Iterable<PartitionProgress>, now: EpochMs, options: WatermarkOptions = {}): EpochMs | undefined {
+  const lateness = options.lateness ?? LATENESS_MS;
+  const atEnd = now - (options.followLateness === undefined ? lateness : clampLateness(options.followLateness));
+  const idleAfter = options.idleAfter ?? IDLE_AFTER_MS;
+  let watermark: EpochMs | undefined;
+  for (const { newest, isAtEnd, heardAt } of partitions) {
+    let own = atEnd;
+    if (!isAtEnd && now - heardAt < idleAfter) {
+      if (newest === undefined) return undefined;
+      own = Math.min(newest, now) - lateness;
+    }
+    watermark = watermark === undefined ? own : Math.min(watermark, own);
+  }
+  return watermark;
+}
+
+export function clampLateness(ms: DurationMs): DurationMs {
+  return Math.min(LATENESS_MAX_MS, Math.max(LATENESS_MIN_MS, ms));
+}
+
+/** How late events of followed files arrive: the lateness that covers 99 of 100, from the last ten to twenty thousand. */
+export class Delays {
+  #present = new LatencyHistogram();
+  #past = new LatencyHistogram();
+  #count = 0;
+
+  /** `count` events were read `delayMs` after they happened; a clock that is ahead of ours counts as no delay. */
+  add(delayMs: DurationMs, count = 1): void {
+    this.#present.add(latencyBucket(Math.max(0, Math.round(delayMs))), count);
+    this.#count += count;
+    if (this.#count < DELAYS_PER_HALF) return;
+    this.#past = this.#present;
+    this.#present = new LatencyHistogram();
+    this.#count = 0;
+  }
+
+  /** Within [5 s, 15 min]; 5 s before anything was seen. */
+  lateness(): DurationMs {
+    const all = new LatencyHistogram();
+    all.merge(this.#past);
+    all.merge(this.#present);
+    return clampLateness(all.quantile(0.99) ?? LATENESS_MIN_MS);
+  }
+}
