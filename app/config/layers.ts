@@ -17,7 +17,12 @@ export class Layers {
     const base = withoutNulls(file?.tree);
     if (isRecord(base)) tree = base;
     else if (base !== undefined)
-      faults.push({ place: file?.place([], 'value') ?? { kind: 'default' }, path: [], message: 'expected settings, one "name: value" per line' });
+      faults.push({
+        place: file?.place([], 'value') ?? { kind: 'default' },
+        path: [],
+        message: 'expected settings, one "name: value" per line',
+        hidesValue: true,
+      });
     for (const override of overrides) {
       const fault = setPath(tree, override.path, withoutNulls(override.value));
       if (fault !== undefined) faults.push({ place: override.place, path: override.path, message: fault });

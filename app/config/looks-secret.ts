@@ -28,7 +28,8 @@ const PUBLIC_IDS: readonly RegExp[] = [
 ];
 
 const SECRETS: readonly RegExp[] = [
-  /\b[a-z]{2,10}[_-](?:live|test|prod|secret)[_-][A-Za-z0-9_-]{8,}/i,
+  /[a-z]{2,}[_-](?:live|secret)[_-](?=[a-z0-9]*\d)[a-z0-9]{8,}/i,
+  /[a-z]{2,}_(?:test|prod)_(?=[a-z0-9]*\d)[a-z0-9]{12,}/i,
   /\bsk[-_][A-Za-z0-9_-]{16,}/,
   /\bwhsec_[A-Za-z0-9]{12,}/,
   /\bgh[pousr]_[A-Za-z0-9]{16,}/,

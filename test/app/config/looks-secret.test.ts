@@ -14,6 +14,10 @@ describe('public ids are let through', () => {
     'app-42',
     '4711',
     'billing-export-production-eu-west-1-v2',
+    'billing-prod-eu-west-1',
+    'app_prod_cluster01',
+    'load_test_runner42',
+    'nightly-test-20261123',
     'mobile_app_android_2026_release_12',
     'key_3ZZbWvCnXYcpQYtHCwvLpJ',
     'acme.orders.read-write.prod',
@@ -31,7 +35,7 @@ describe('public ids are let through', () => {
 describe('secrets are not', () => {
   test.each([
     'sk_live_4eC39HqLyjWDarjtT1zdp7dc',
-    'rk_test_51H8n2jKq',
+    'rk_test_51H8n2jKqXyZ0aB1',
     'kw_live_0123456789abcdef',
     'ghp_16C7e42F292c6912E7710c838347Ae178B4a',
     'github_pat_11ABCDEFG0abcdefghijklm',
