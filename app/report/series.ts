@@ -17,12 +17,6 @@ export function peakOf(values: ArrayLike<number>): number {
   return peak;
 }
 
-export function sumOf(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] ?? 0;
-  return sum;
-}
-
 /** The point of `resample` that shows value `index`. */
 export function pointOf(index: number, length: number, points: number): number {
   return length <= points ? index : Math.ceil(((index + 1) * points) / length) - 1;

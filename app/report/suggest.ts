@@ -71,7 +71,7 @@ function reason(suggestion: Suggestion): string {
 }
 
 /** A value in the unit of its rule, for people. */
-export function amount(value: number, unit: Suggestion['unit']): string {
+function amount(value: number, unit: Suggestion['unit']): string {
   switch (unit) {
     case 'bytes':
       return formatBytes(value);

@@ -45,7 +45,8 @@ function keyColumns(rows: readonly ReportKey[], screen: Screen): readonly Column
     { title: 'name', value: (key) => key.label, shrinkTo: 16 },
     { title: 'requests', value: (key) => formatCount(key.requests), align: 'right' },
     { title: 'errors', value: (key) => formatPercent(key.requests === 0 ? null : key.errors / key.requests), align: 'right', dropOrder: 5, style: errorStyle },
-    { title: 'failed auth', value: (key) => formatCount(key.failedAuth), align: 'right', dropOrder: 4 },
+    // A column of zeros only takes room from the names; the totals say it once.
+    rows.some((key) => key.failedAuth > 0) ? { title: 'failed auth', value: (key) => formatCount(key.failedAuth), align: 'right', dropOrder: 4 } : undefined,
     isKnown((key) => key.bytesIn) ? { title: 'received', value: (key) => formatBytes(key.bytesIn), align: 'right', dropOrder: 1 } : undefined,
     isKnown((key) => key.bytesOut) ? { title: 'sent', value: (key) => formatBytes(key.bytesOut), align: 'right', dropOrder: 6 } : undefined,
     rows.some((key) => key.kind !== 'client') && isKnown((key) => key.clients)

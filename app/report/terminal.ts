@@ -5,7 +5,7 @@ import { activityChart } from './chart-text.ts';
 import type { AnalyzeReport } from './report.ts';
 import { type Screen, alertLines, blindLines, keyLines, networkLines, problemLines, rejectLines, topLines } from './terminal-sections.ts';
 import { suggestYaml } from './suggest.ts';
-import { counted, emptyHelp, kindCountsOf, kindsCounted, listed, spanText } from './words.ts';
+import { counted, emptyHelp, kindCountsOf, kindsCounted, listed, perText, spanText } from './words.ts';
 
 export type TerminalOptions = {
   /** Columns; unknown or infinite (a pipe) counts as 80. Kept between 40 and 140. */
@@ -71,7 +71,7 @@ function chartLines(report: AnalyzeReport, screen: Screen): readonly string[] {
   if (report.activity === null) return [];
   const { grid } = report.activity;
   const starts = report.alerts.map((alert) => alert.startedAt);
-  const title = `${screen.paint('bold', 'Requests')} ${screen.paint('dim', `per ${formatDuration(grid.bucketMs)}${starts.length > 0 ? ', ▲ an alert begins' : ''}`)}`;
+  const title = `${screen.paint('bold', 'Requests')} ${screen.paint('dim', `per ${perText(grid.bucketMs)}${starts.length > 0 ? ', ▲ an alert begins' : ''}`)}`;
   return [title, ...activityChart(report.activity, starts, { width: screen.width - 2, paint: screen.paint }).map((line) => `  ${line}`)];
 }
 

@@ -1,6 +1,17 @@
 import type { Alert } from '../../core/alert.ts';
-import { type EntityId, type EntityKind, type EpochMs, type RejectReason, type Severity, SEVERITIES, entityKind, severityRank } from '../../core/types.ts';
-import { formatNumber } from '../cli/format.ts';
+import {
+  type DurationMs,
+  type EntityId,
+  type EntityKind,
+  type EpochMs,
+  type RejectReason,
+  type Severity,
+  SEVERITIES,
+  entityKind,
+  severityRank,
+} from '../../core/types.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../core/window.ts';
+import { formatDuration, formatNumber } from '../cli/format.ts';
 import type { AnalyzeReport, ReportKeys } from './report.ts';
 
 /** What both the terminal and the HTML report say, so that they say the same. */
@@ -90,6 +101,11 @@ export function spanText(from: EpochMs, to: EpochMs): string {
   const end = minuteText(to);
   if (start === end) return start;
   return `${start} to ${start.slice(0, 10) === end.slice(0, 10) ? end.slice(11) : end}`;
+}
+
+/** `minute`, `15 min`, `hour`: what fits after "per". */
+export function perText(bucketMs: DurationMs): string {
+  return bucketMs === MINUTE_MS ? 'minute' : bucketMs === HOUR_MS ? 'hour' : bucketMs === DAY_MS ? 'day' : formatDuration(bucketMs);
 }
 
 /** All alerts of one rule on one entity: what a person reads once. `worst` is the most severe, the highest score first. */

@@ -1,8 +1,8 @@
 import { severityRank } from '../../../core/types.ts';
-import { formatBytes, formatCount, formatDuration, formatLatency, formatNumber, formatPercent } from '../../cli/format.ts';
+import { formatBytes, formatCount, formatLatency, formatNumber, formatPercent } from '../../cli/format.ts';
 import type { AnalyzeReport, ReportActivity } from '../report.ts';
 import { peakOf } from '../series.ts';
-import { type AlertGroup, counted, emptyHelp, kindCountsOf, kindsCounted, minuteText, ruleTitle, severitiesCounted, verdict } from '../words.ts';
+import { type AlertGroup, counted, emptyHelp, kindCountsOf, kindsCounted, minuteText, perText, ruleTitle, severitiesCounted, verdict } from '../words.ts';
 import { type Mark, shareBar, timeChart } from './chart.ts';
 import { type Markup, html } from './markup.ts';
 import { alertAnchor } from './tables.ts';
@@ -22,7 +22,7 @@ export function verdictPart(report: AnalyzeReport, isLive: boolean): Markup {
   const rules = report.rules.filter((rule) => rule.alerts > 0).map((rule) => `${ruleTitle(rule.rule)} ${formatNumber(rule.alerts)}`);
   const detail =
     report.alerts.length === 0
-      ? `${counted(report.rules.length, 'rule')} judged every minute of the log.`
+      ? `${counted(report.rules.length, 'rule')} judged the whole log.`
       : `${severitiesCounted(report.alerts)}. By rule: ${rules.join(', ')}.`;
   return html`<section class="verdict ${tone}">
     <p><strong>${verdict(report, isLive)}</strong></p>
@@ -67,7 +67,7 @@ export function charts(report: AnalyzeReport, groups: readonly AlertGroup[]): Ma
   const { activity, totals } = report;
   if (activity === null) return undefined;
   const { grid } = activity;
-  const per = formatDuration(grid.bucketMs);
+  const per = perText(grid.bucketMs);
   const peakAt = (values: ArrayLike<number>): string => minuteText(grid.start + Array.from(values).indexOf(peakOf(values)) * grid.bucketMs);
   const peakText = (values: ArrayLike<number>, format: (value: number) => string): string =>
     peakOf(values) === 0 ? 'None in the whole range.' : `At most ${format(peakOf(values))} per ${per}, at ${peakAt(values)} UTC.`;

@@ -5,10 +5,11 @@ import { suggestYaml } from '../suggest.ts';
 import { alertGroups, counted, listed, minuteText, spanText } from '../words.ts';
 import { demoSections } from './demo.ts';
 import { type Markup, html, preformatted, raw } from './markup.ts';
+import { keySection } from './key-table.ts';
 import { charts, emptyPart, tiles, verdictPart } from './overview.ts';
 import { CONTENT_POLICY, SCRIPT } from './script.ts';
 import { STYLE } from './style.ts';
-import { alertSection, blindSection, keySection, networkSection, rejectSection, section, topSection } from './tables.ts';
+import { alertSection, blindSection, networkSection, rejectSection, section, topSection } from './tables.ts';
 
 export type HtmlOptions = {
   /** When the report was made; left out where pages must be the same on every run. */

@@ -96,6 +96,7 @@ tbody tr:last-child>*{border-bottom:0}
 thead th{color:var(--muted);font-weight:600;font-size:13px;white-space:nowrap;vertical-align:bottom}
 tbody th{font-weight:600;overflow-wrap:anywhere;min-width:150px;max-width:330px}
 tbody th small{display:block;font-weight:400}
+.agent{max-height:3em;overflow:hidden}
 small,.small{font-size:13px;color:var(--muted)}
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .time{white-space:nowrap;font-size:13px;font-variant-numeric:tabular-nums}

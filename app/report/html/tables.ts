@@ -1,20 +1,22 @@
-import { severityRank, type EntityId, type EpochMs, type Severity } from '../../../core/types.ts';
-import { formatBytes, formatNumber, formatPercent } from '../../cli/format.ts';
-import { type AnalyzeReport, type ReportKey, type ReportTopItem, firstKeys } from '../report.ts';
-import { type AlertGroup, capitalised, counted, dayText, kindCounts, kindsNamed, minuteText, rejectWords, ruleTitle, spanText } from '../words.ts';
-import { sparkSvg } from './chart.ts';
+import type { Severity } from '../../../core/types.ts';
+import { formatNumber, formatPercent } from '../../cli/format.ts';
+import type { AnalyzeReport, ReportTopItem } from '../report.ts';
+import { type AlertGroup, counted, rejectWords, ruleTitle, spanText } from '../words.ts';
 import { type Markup, type Part, html } from './markup.ts';
 
-/** More rows make the file heavy and help nobody; `--json` has them all. */
-export const HTML_KEYS_MAX = 500;
 const HTML_ALERT_GROUPS_MAX = 200;
 const NETWORKS_MAX = 20;
 const TOP_MAX = 10;
 
-type Head = { readonly title: string; readonly isNumber?: boolean; readonly sort?: 'text' | 'number' };
+export type Head = { readonly title: string; readonly isNumber?: boolean; readonly sort?: 'text' | 'number' };
 
 /** A table that scrolls inside its own region, which the keyboard can reach. */
-function table(options: { readonly label: string; readonly heads: readonly Head[]; readonly rows: readonly Markup[]; readonly hasTools?: boolean }): Markup {
+export function table(options: {
+  readonly label: string;
+  readonly heads: readonly Head[];
+  readonly rows: readonly Markup[];
+  readonly hasTools?: boolean;
+}): Markup {
   const heads = options.heads.map(
     (head) =>
       html`<th scope="col" ${head.isNumber === true ? html` class="num"` : undefined}${head.sort === undefined ? undefined : html` data-sort="${head.sort}"`}>
@@ -35,7 +37,7 @@ export function section(title: string, note: Part, body: Part): Markup {
   </section>`;
 }
 
-export function severityTag(severity: Severity): Markup {
+function severityTag(severity: Severity): Markup {
   return html`<span class="tag ${severity}">${severity}</span>`;
 }
 
@@ -98,55 +100,6 @@ function ruleTable(report: AnalyzeReport): Markup {
     heads: [{ title: 'Rule' }, { title: 'Alerts', isNumber: true }, { title: 'Critical', isNumber: true }, { title: 'Affected', isNumber: true }],
     rows,
   });
-}
-
-export function keySection(report: AnalyzeReport, groups: readonly AlertGroup[]): Markup {
-  const keys = firstKeys(report.keys, HTML_KEYS_MAX);
-  const named = kindsNamed(kindCounts(keys.map((key) => key.id)));
-  const first = new Map<EntityId, { readonly index: number; readonly severity: Severity }>();
-  groups.forEach((group, index) => {
-    const before = first.get(group.worst.entity);
-    if (before === undefined || severityRank(group.worst.severity) > severityRank(before.severity))
-      first.set(group.worst.entity, { index, severity: group.worst.severity });
-  });
-  const number = (title: string): Head => ({ title, isNumber: true, sort: 'number' });
-  const heads: readonly Head[] = [
-    { title: 'Name', sort: 'text' },
-    number('Requests'),
-    number('Errors'),
-    number('Failed auth'),
-    number('Received'),
-    number('Sent'),
-    number('Clients'),
-    { title: 'First seen', sort: 'text' },
-    { title: 'Last seen', sort: 'text' },
-    { title: 'Activity' },
-  ];
-  const years = new Set([report.range?.from ?? 0, report.range?.to ?? 0].map((time) => new Date(time).getUTCFullYear()));
-  const timeText = years.size === 1 ? dayText : minuteText;
-  const hidden = report.keys.length - keys.length;
-  const note =
-    hidden > 0 ? `the ${formatNumber(keys.length)} with most requests; ${formatNumber(hidden)} more are in keywatch analyze --json` : formatNumber(keys.length);
-  return section(
-    capitalised(named),
-    note,
-    table({ label: capitalised(named), heads, rows: keys.map((key) => keyRow(key, first.get(key.id), timeText)), hasTools: true }),
-  );
-}
-
-function keyRow(key: ReportKey, alert: { readonly index: number; readonly severity: Severity } | undefined, timeText: (time: EpochMs) => string): Markup {
-  const rate = key.requests === 0 ? null : key.errors / key.requests;
-  const tone = key.requests < 50 || rate === null ? '' : rate > 0.1 ? ' bad' : rate > 0.05 ? ' warn' : '';
-  const cell = (value: number | null, text: string, className = ''): Markup => html`<td class="num${className}" data-v="${value ?? ''}">${text}</td>`;
-  const time = (at: number | null): Markup =>
-    html`<td class="time" data-v="${at === null ? '' : new Date(at).toISOString()}">${at === null ? '–' : timeText(at)}</td>`;
-  return html`<tr data-find="${key.id}">
-    <th scope="row" title="${key.id}">
-      ${key.label}${alert === undefined ? undefined : html` <a class="tag ${alert.severity}" href="#${alertAnchor(alert.index)}">${alert.severity}</a>`}${key.kind === 'key' ? undefined : html`<small>${key.kind}</small>`}
-    </th>
-    ${cell(key.requests, formatNumber(key.requests))}${cell(rate, formatPercent(rate), tone)}${cell(key.failedAuth, formatNumber(key.failedAuth))}${cell(key.bytesIn, formatBytes(key.bytesIn))}${cell(key.bytesOut, formatBytes(key.bytesOut))}${cell(key.clients, formatNumber(key.clients))}${time(key.first)}${time(key.last)}
-    <td>${key.series === undefined ? undefined : sparkSvg(key.series, `Requests of ${key.label} over the whole range`)}</td>
-  </tr>`;
 }
 
 export function networkSection(report: AnalyzeReport): Markup | undefined {

@@ -19,7 +19,7 @@ export const HOSTILE_TEXTS: readonly string[] = [
   '</style></title>--></textarea>]]>&amp;',
   'javascript:alert(1)',
   'https://evil.example/?a=1&b=2',
-  '{{7*7}} ${7*7} %00 \\u003cscript>',
+  '{{7*7}} #{7*7} %00 \\u003cscript>',
 ];
 
 const rich = richReport();

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { niceCeiling } from '../../../app/report/html/chart.ts';
 import { renderHtml } from '../../../app/report/html/page.ts';
 import { COLORS } from '../../../app/report/html/style.ts';
-import { HTML_KEYS_MAX } from '../../../app/report/html/tables.ts';
+import { HTML_KEYS_MAX } from '../../../app/report/html/key-table.ts';
 import { entityId } from '../../../core/types.ts';
 import { HOSTILE_TEXTS, hostileReport } from './hostile.ts';
 import { DAY, emptyReport, reportKey, richReport } from './sample.ts';
@@ -71,7 +71,7 @@ describe('the page', () => {
 
   test('the reader of this test refuses what is broken', () => {
     for (const bad of ['<p>', '<p></div></p>', '<p>a < b</p>', '<p>a & b</p>', '<p title=x></p>', '<p title="a"b"></p>'])
-      expect(() => read(`<!doctype html>${bad}`), bad).toThrow();
+      expect(() => read(`<!doctype html>${bad}`)).toThrow(/loose|no tag|closes|not closed/);
   });
 
   test('needs nothing from anywhere: no address, no import, no resource', () => {
@@ -83,8 +83,7 @@ describe('the page', () => {
     for (const tag of tags) {
       for (const [name, value] of tag.attributes) {
         if (name === 'href') expect(value).toMatch(/^#alert-\d+$/);
-        expect(['src', 'srcset', 'action', 'data', 'poster', 'xlink:href', 'ping', 'background'], `${tag.name} ${name}`).not.toContain(name);
-        expect(name.startsWith('on'), `${tag.name} ${name}`).toBe(false);
+        expect(name).not.toMatch(/^(?:src|srcset|action|data|poster|xlink:href|ping|background|on.*)$/);
       }
     }
     const style = /<style>(.*?)<\/style>/s.exec(rich)?.[1] ?? '';
@@ -140,7 +139,7 @@ describe('the page', () => {
     const ids = new Set(tags.flatMap((tag) => tag.attributes.get('id') ?? []));
     const links = tags.filter((tag) => tag.name === 'a').map((tag) => (tag.attributes.get('href') ?? '').slice(1));
     expect(links.length).toBeGreaterThanOrEqual(5);
-    for (const link of links) expect(ids.has(link), link).toBe(true);
+    expect(links.filter((link) => !ids.has(link))).toEqual([]);
   });
 
   test('shows the first 500 keys and says how many more there are', () => {
@@ -175,14 +174,12 @@ describe('hostile text', () => {
         .tags.map((tag) => `${tag.name} ${[...tag.attributes.keys()].join(' ')}`)
         .join('\n');
     const harmless = shape('harmless');
-    for (const text of HOSTILE_TEXTS) expect(shape(text), JSON.stringify(text.slice(0, 30))).toBe(harmless);
+    expect(HOSTILE_TEXTS.filter((text) => shape(text) !== harmless)).toEqual([]);
   });
 
   test('loses its control and bidi characters', () => {
-    for (const text of HOSTILE_TEXTS) {
-      const page = renderHtml(hostileReport(text)).replaceAll('\n', '');
-      expect(/[\p{Cc}\u200b\u202a-\u202e\u2066-\u2069\p{Cs}]/u.exec(page)?.[0], JSON.stringify(text.slice(0, 30))).toBeUndefined();
-    }
+    const shown = HOSTILE_TEXTS.filter((text) => /[\p{Cc}\u200b\u202a-\u202e\u2066-\u2069\p{Cs}]/u.test(renderHtml(hostileReport(text)).replaceAll('\n', '')));
+    expect(shown).toEqual([]);
   });
 
   test('a script in a path is shown as the text it is', () => {
@@ -235,8 +232,7 @@ describe('colours', () => {
 
   const surfaces = ['page', 'card', 'raised', 'redSoft', 'amberSoft', 'greenSoft'] as const;
   test.each(['text', 'muted'] as const)('%s can be read on every surface, in both themes', (name) => {
-    for (const theme of [0, 1] as const)
-      for (const surface of surfaces) expect(contrast(COLORS[name][theme], COLORS[surface][theme]), `${surface} ${theme}`).toBeGreaterThanOrEqual(4.5);
+    for (const theme of [0, 1] as const) expect(surfaces.filter((surface) => contrast(COLORS[name][theme], COLORS[surface][theme]) < 4.5)).toEqual([]);
   });
   test.each([
     ['accent', 'card'],

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ACTIVITY_BUCKETS_MAX, activityGrid, bucketOf, firstKeys } from '../../../app/report/report.ts';
 import { reportRules } from '../../../app/report/rules.ts';

@@ -135,6 +135,11 @@ const LABELS = [
   'support-desk',
 ];
 
+/** The rich report as it is without `--suggest`. */
+export function withoutSuggestions(): AnalyzeReport {
+  return Object.fromEntries(Object.entries(richReport()).filter(([name]) => name !== 'suggestions')) as AnalyzeReport;
+}
+
 /** A day of an API with four attacks in it: what screens and pictures are looked at with. */
 export function richReport(): AnalyzeReport {
   const next = random(7);

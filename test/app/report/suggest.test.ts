@@ -60,8 +60,8 @@ describe('suggested limits as YAML', () => {
   test('no hostile label breaks out of its entry or reaches the terminal raw', () => {
     for (const label of [...HOSTILE_TEXTS, 'x\nrules: {}\nkeys: []', '- &a *a !!js/function', '# comment', 'null', '12', '']) {
       const text = suggestYaml([suggestion({ label })]);
-      expect(parse(text).keys.length, label.slice(0, 30)).toBe(1);
-      expect(/[\p{Cc}\u200b\u202a-\u202e\u2066-\u2069]/u.test(text.replaceAll('\n', '')), label.slice(0, 30)).toBe(false);
+      expect(parse(text).keys.length).toBe(1);
+      expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u200b\u202a-\u202e\u2066-\u2069]/u);
     }
   });
 

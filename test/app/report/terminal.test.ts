@@ -1,5 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { activityChart } from '../../../app/report/chart-text.ts';
 import { type AnalyzeReport, activityGrid } from '../../../app/report/report.ts';
@@ -8,15 +8,10 @@ import type { Paint } from '../../../app/cli/style.ts';
 import { entityId } from '../../../core/types.ts';
 import { HOUR_MS, MINUTE_MS } from '../../../core/window.ts';
 import { HOSTILE_TEXTS, hostileReport } from './hostile.ts';
-import { DAY, emptyReport, reportKey, richReport, sampleAlert } from './sample.ts';
+import { DAY, emptyReport, reportKey, richReport, sampleAlert, withoutSuggestions } from './sample.ts';
 
 const plain: Paint = (_style, text) => text;
 const colored: Paint = (style, text) => styleText(style, text, { validateStream: false });
-
-function withoutSuggestions(report: AnalyzeReport): AnalyzeReport {
-  const { suggestions: _, ...rest } = report;
-  return rest;
-}
 
 const lines = (report: AnalyzeReport, width?: number): readonly string[] => renderTerminal(report, { width, paint: plain }).split('\n');
 
@@ -32,20 +27,15 @@ function columns(line: string): number {
 
 describe('the width of the terminal', () => {
   test('no line of a full report is wider than the terminal, from 40 to 140 columns', () => {
-    const report = withoutSuggestions(richReport());
+    const report = withoutSuggestions();
     for (let width = 40; width <= 140; width++) {
-      const tooWide = lines(report, width).filter((line) => columns(line) > width);
-      expect(tooWide, `at ${width} columns`).toEqual([]);
+      expect(lines(report, width).filter((line) => columns(line) > width)).toEqual([]);
     }
   });
 
   test('no text from traffic makes a line wider', () => {
     for (const text of HOSTILE_TEXTS.filter((text) => !text.includes('👩')))
-      for (const width of [40, 57, 80, 120])
-        expect(
-          lines(hostileReport(text), width).filter((line) => columns(line) > width),
-          JSON.stringify(text.slice(0, 30)),
-        ).toEqual([]);
+      for (const width of [40, 57, 80, 120]) expect(lines(hostileReport(text), width).filter((line) => columns(line) > width)).toEqual([]);
   });
 
   test('any text at any width keeps to it', () => {
@@ -62,7 +52,7 @@ describe('the width of the terminal', () => {
   });
 
   test('unknown and endless widths count as 80, silly ones are kept within 40 and 140', () => {
-    const report = withoutSuggestions(richReport());
+    const report = withoutSuggestions();
     const at = (width: number | undefined): string => lines(report, width).join('\n');
     expect(at(undefined)).toBe(at(80));
     expect(at(Number.POSITIVE_INFINITY)).toBe(at(80));
@@ -74,10 +64,10 @@ describe('the width of the terminal', () => {
 
 describe('hostile text', () => {
   test('no control, bidi or zero-width character reaches the terminal', () => {
-    for (const text of HOSTILE_TEXTS) {
-      const shown = renderTerminal(hostileReport(text), { width: 100, paint: plain });
-      expect(/[\p{Cc}\u200b\u202a-\u202e\u2066-\u2069\p{Cs}]/u.exec(shown.replaceAll('\n', ''))?.[0], JSON.stringify(text.slice(0, 30))).toBeUndefined();
-    }
+    const shown = HOSTILE_TEXTS.filter((text) =>
+      /[\p{Cc}\u200b\u202a-\u202e\u2066-\u2069\p{Cs}]/u.test(renderTerminal(hostileReport(text), { width: 100, paint: plain }).replaceAll('\n', '')),
+    );
+    expect(shown).toEqual([]);
   });
 
   test('a line break in an agent starts no line of its own', () => {
@@ -97,7 +87,7 @@ describe('colours', () => {
 
 describe('what it says', () => {
   test('what the thresholds would have raised, per rule, and on how many keys', () => {
-    const text = lines(withoutSuggestions(richReport()), 80).join('\n');
+    const text = lines(withoutSuggestions(), 80).join('\n');
     expect(text).toContain('The shipped thresholds would have raised 5 alerts on 3 keys and 1 network.');
     expect(text).toMatch(/request rate +2 +1 +1 +500 \/ 1,000 requests in 1 min/);
     expect(text).toMatch(/error rate +1 +1 +1 +5 % \/ 10 % in 5 min/);
@@ -105,7 +95,7 @@ describe('what it says', () => {
   });
 
   test('alerts of one rule on one key are told once, the most severe with its sentence and what to do', () => {
-    const text = lines(withoutSuggestions(richReport()), 100).join('\n');
+    const text = lines(withoutSuggestions(), 100).join('\n');
     expect(text.match(/CRITICAL {2}request rate/g)?.length).toBe(1);
     expect(text).toContain('1,320 requests in a minute, over the limit of 1,000.');
     expect(text).toContain('2 alerts, 2026-03-11 09:06 to 14:34. To do: apply rate limiting.');
@@ -161,7 +151,7 @@ describe('what it says', () => {
   });
 
   test('rejected lines are counted with reason, first file and byte', () => {
-    const text = lines(withoutSuggestions(richReport()), 100).join('\n');
+    const text = lines(withoutSuggestions(), 100).join('\n');
     expect(text).toContain('Not counted  202 lines rejected, 12 lines passed over on purpose');
     expect(text).toMatch(/not valid JSON +180 +gateway\/access\.json\.1\.gz +1,882,310/);
     expect(text.indexOf('not valid JSON')).toBeLessThan(text.indexOf('time cannot be read'));
