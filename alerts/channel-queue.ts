@@ -44,6 +44,11 @@ export class ChannelQueue {
     this.#isFailureReported = json.isFailureReported;
   }
 
+  /** As if nothing had ever happened: a snapshot leaves it out. */
+  get isPristine(): boolean {
+    return this.#rows.size === 0 && this.#told.size === 0 && this.#failures === 0 && this.#pausedUntil === 0 && !this.#isFailureReported;
+  }
+
   /** Unfinished rows, oldest first. */
   get rows(): ReadonlyMap<string, QueuedRow> {
     return this.#rows;

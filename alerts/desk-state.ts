@@ -111,6 +111,8 @@ export class DeskState implements LifecycleView {
     if (body.catchUp !== undefined) this.#catchUp = body.catchUp ?? undefined;
     for (const delivery of body.deliveries) this.#applyDelivery(delivery);
     for (const row of body.outbox) this.channel(row.channel).enqueue(row);
+    // After the rows of this entry: an episode may end and be over for good in one step, and its end is still to be told.
+    for (const alert of body.archived ?? []) for (const queue of this.#channels.values()) queue.forget(alert);
     const notes = new Set(body.outbox.map(messageName).filter((name) => name.startsWith(ANNOUNCED)));
     if (notes.size > 0) this.#announced = [...this.#announced, ...notes].slice(-ANNOUNCED_MAX);
     for (const { action, subject } of body.audit ?? []) if (action === CHANNEL_FAILING) this.channel(subject).markFailureReported();
@@ -132,7 +134,7 @@ export class DeskState implements LifecycleView {
       judgedThrough: this.#judgedThrough,
       advancedAt: this.#advancedAt,
       catchUp: this.#catchUp ?? null,
-      channels: Object.fromEntries([...this.#channels].map(([name, queue]) => [name, queue.toJson()])),
+      channels: Object.fromEntries([...this.#channels].filter(([, queue]) => !queue.isPristine).map(([name, queue]) => [name, queue.toJson()])),
       sinceDigest: this.#sinceDigest,
       lastDigest: this.#lastDigest ?? null,
       announced: this.#announced,
@@ -159,9 +161,7 @@ export class DeskState implements LifecycleView {
   #applyAlerts(body: JournalBody): void {
     const archived = new Set(body.archived);
     for (const [key, { alert }] of this.#alerts) {
-      if (!archived.has(alert.id)) continue;
-      this.#alerts.delete(key);
-      for (const queue of this.#channels.values()) queue.forget(alert.id);
+      if (archived.has(alert.id)) this.#alerts.delete(key);
     }
     const tracks = new Map((body.tracks ?? []).map((track) => [track.id, track]));
     for (const alert of body.alerts) {

@@ -6,9 +6,11 @@ import { type ChannelQueue, type QueuedRow, tellsThatItFired } from './channel-q
 /** The first wait after a failed attempt; each further one is twice as long, up to the maximum. */
 export const RETRY_FIRST_MS: DurationMs = 1000;
 export const RETRY_MAX_MS: DurationMs = 5 * MINUTE_MS;
+/** A channel that failed is left alone this long at most before it is tried with another message, which may fare better. */
+export const CHANNEL_PAUSE_MAX_MS: DurationMs = 5000;
 /** A message that nobody took for this long is given up and reported to the fallback channel. */
 export const GIVE_UP_AFTER_MS: DurationMs = DAY_MS;
-/** More fresh messages than this waiting on one channel become one. */
+/** More messages than this waiting on one channel become one. */
 export const QUEUED_MAX = 20;
 /** Of these the most severe are still sent on their own. */
 export const KEPT_MAX = 5;
@@ -28,7 +30,7 @@ export type NextAction =
 export function nextAction(queue: ChannelQueue, now: EpochMs): NextAction {
   if (queue.rows.size === 0) return { kind: 'idle' };
   if (queue.pausedUntil > now) return { kind: 'wait', until: queue.pausedUntil };
-  const merge = mergeable(queue, now);
+  const merge = mergeable(queue);
   if (merge.length > 0) return { kind: 'merge', rows: merge };
   const waiting = new Set<string>();
   let until = Number.POSITIVE_INFINITY;
@@ -45,29 +47,19 @@ export function nextAction(queue: ChannelQueue, now: EpochMs): NextAction {
   return { kind: 'wait', until };
 }
 
-/** The rows to be told in one, or none. */
-function mergeable(queue: ChannelQueue, now: EpochMs): readonly OutboxRow[] {
+/** The rows to be told in one, or none. Some may have been tried: to be told twice is better than to wait in a long queue. */
+function mergeable(queue: ChannelQueue): readonly OutboxRow[] {
   if (queue.rows.size <= QUEUED_MAX) return [];
-  const behind = new Set<string>();
+  const rows = [...queue.rows.values()].map((queued) => queued.row).filter((row) => row.alert !== undefined || row.kind === 'pipeline');
+  if (rows.length <= QUEUED_MAX) return [];
   const seen = new Set<string>();
-  const fresh: OutboxRow[] = [];
-  const firsts: OutboxRow[] = [];
-  for (const { row, attempts, nextAt } of queue.rows.values()) {
-    const alert = row.alert?.id;
-    if (alert === undefined && row.kind !== 'pipeline') continue;
-    // What was tried already may have arrived: it keeps its own id, and what follows it keeps its place.
-    if (attempts > 0 || nextAt > now) {
-      if (alert !== undefined) behind.add(alert);
-      continue;
-    }
-    if (alert !== undefined && behind.has(alert)) continue;
-    fresh.push(row);
-    if (alert !== undefined && !seen.has(alert) && tellsThatItFired(row)) firsts.push(row);
-    if (alert !== undefined) seen.add(alert);
-  }
-  if (fresh.length <= QUEUED_MAX) return [];
+  const firsts = rows.filter((row) => {
+    const isFirst = row.alert !== undefined && !seen.has(row.alert.id);
+    if (row.alert !== undefined) seen.add(row.alert.id);
+    return isFirst && tellsThatItFired(row);
+  });
   const kept = new Set(firsts.sort((a, b) => rankOf(b) - rankOf(a)).slice(0, KEPT_MAX));
-  return fresh.filter((row) => !kept.has(row));
+  return rows.filter((row) => !kept.has(row));
 }
 
 function rankOf(row: OutboxRow): number {
@@ -93,8 +85,8 @@ export function deliveryOf(attempt: {
   const nextAt = now + Math.max(asked, Math.round(backoff(queued.attempts) * jitter));
   if (nextAt > queued.row.createdAt + GIVE_UP_AFTER_MS)
     return { ...delivery, result: 'dead', reason: `${outcome.reason}; given up after ${delivery.attempt} attempts` };
-  // The channel as a whole waits too: its failures in a row count, not those of this row, so that one bad message does not hold the others.
-  const pausedUntil = now + Math.max(asked, Math.round(backoff(queue.failures) * jitter));
+  // The channel as a whole waits too, but never long: one bad message must not hold the others, and only trying shows that it is up again.
+  const pausedUntil = now + Math.max(asked, Math.min(CHANNEL_PAUSE_MAX_MS, Math.round(backoff(queue.failures) * jitter)));
   return { ...delivery, result: 'retry', reason: outcome.reason, nextAt, pausedUntil };
 }
 

@@ -13,6 +13,9 @@ export const SEND_TIMEOUT_MS: DurationMs = 30_000;
 /** A sparkline is never a reason to wait. */
 const SERIES_TIMEOUT_MS: DurationMs = 2000;
 
+/** Why our own sleeps end early: given, because making an error for each costs more than the sleep. */
+const WOKEN = 'woken';
+
 export type SenderChannel = { readonly notifier: Notifier; readonly perSecond: number; readonly burst: number };
 
 /** What a sender asks of its desk. */
@@ -53,7 +56,7 @@ export class Sender {
 
   /** Something changed in the queue. */
   wake(): void {
-    this.#nap?.abort();
+    this.#nap?.abort(WOKEN);
     const watchers = this.#watchers;
     this.#watchers = [];
     for (const watcher of watchers) watcher();
@@ -184,7 +187,7 @@ export class Sender {
   /** The result of `work`, or `late` after `ms`, or undefined once aborted. */
   async #within<T>(ms: DurationMs, signal: AbortSignal, work: () => Promise<T | undefined>, late: T | undefined): Promise<T | undefined> {
     const timer = new AbortController();
-    const stop = (): void => timer.abort();
+    const stop = (): void => timer.abort(WOKEN);
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     const timeout = this.#desk.clock.sleep(ms, timer.signal).then(() => (signal.aborted ? undefined : late));
@@ -192,14 +195,14 @@ export class Sender {
       return await Promise.race([work(), timeout]);
     } finally {
       signal.removeEventListener('abort', stop);
-      timer.abort();
+      timer.abort(WOKEN);
     }
   }
 
   /** Until `ms` passed, the queue changed, or the sender is stopped. */
   async #sleep(ms: DurationMs, signal: AbortSignal): Promise<void> {
     const nap = new AbortController();
-    const stop = (): void => nap.abort();
+    const stop = (): void => nap.abort(WOKEN);
     this.#nap = nap;
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();

@@ -2,9 +2,14 @@ import type { Finding } from '../../core/finding.ts';
 import type { DurationMs, EpochMs } from '../../core/types.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../core/window.ts';
 
+// Made once: a formatter costs a hundred times what a number does.
+const UP_TO_TWO = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 });
+const UP_TO_ONE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
+const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
 /** `12,345`; fractions keep two digits. */
 export function formatCount(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 2 });
+  return UP_TO_TWO.format(value);
 }
 
 /** `1.2 GB`, with GB = 1024³ as everywhere in Keywatch. */
@@ -17,14 +22,14 @@ export function formatBytes(value: number): string {
     rest /= 1024;
     unit++;
   }
-  return `${rest.toLocaleString('en-US', { maximumFractionDigits: unit === 0 ? 0 : 1 })} ${units[unit] ?? ''}`;
+  return `${(unit === 0 ? WHOLE : UP_TO_ONE).format(rest)} ${units[unit] ?? ''}`;
 }
 
 /** `7.3 %`. A share that is not nothing is never printed as `0 %`. */
 export function formatShare(ratio: number): string {
   const percent = ratio * 100;
   if (percent > 0 && percent < 0.1) return '< 0.1 %';
-  return `${percent.toLocaleString('en-US', { maximumFractionDigits: 1 })} %`;
+  return `${UP_TO_ONE.format(percent)} %`;
 }
 
 const NOUNS = { requests: 'request', failures: 'failure', credentials: 'credential', minutes: 'minute' } as const;
