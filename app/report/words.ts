@@ -128,12 +128,12 @@ export function alertGroups(alerts: readonly Alert[]): readonly AlertGroup[] {
 }
 
 /** Most severe first. */
-export function compareAlerts(a: Alert, b: Alert): number {
+function compareAlerts(a: Alert, b: Alert): number {
   return severityRank(b.severity) - severityRank(a.severity) || b.score - a.score || a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1);
 }
 
 /** When it was resolved; while it is open, the last window over the limit. */
-export function alertEnd(alert: Alert): EpochMs {
+function alertEnd(alert: Alert): EpochMs {
   return Math.max(alert.startedAt, alert.resolvedAt ?? alert.lastBreachAt);
 }
 

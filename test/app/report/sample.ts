@@ -10,7 +10,7 @@ import { compareKeys } from '../../../app/json/key.ts';
 /** 2026-03-11 00:00 UTC. */
 export const DAY = Date.UTC(2026, 2, 11);
 
-export const NO_STATUS = { s1xx: 0, s2xx: 0, s3xx: 0, s4xx: 0, s5xx: 0, aborted: 0 } as const;
+const NO_STATUS = { s1xx: 0, s2xx: 0, s3xx: 0, s4xx: 0, s5xx: 0, aborted: 0 } as const;
 
 /** A report of nothing. */
 export function emptyReport(over: Partial<AnalyzeReport> = {}): AnalyzeReport {
