@@ -151,6 +151,19 @@ export function encodeTallyItem(
   if (hasOver) out.varint(over);
 }
 
+/** Moves past a tally. */
+export function skipTally(input: ByteReader): void {
+  const head = input.varint();
+  const hasOver = (head & 1) === 1;
+  if (hasOver) hllDecode(input);
+  for (let left = head >>> 1; left > 0; left--) {
+    const length = input.varint();
+    input.raw(length === 0 ? 8 : length === 1 ? 4 : length - 2);
+    if (input.varint() % 2 === 1) input.varint();
+    if (hasOver) input.varint();
+  }
+}
+
 function decodeTallyItem(input: ByteReader, hasOver: boolean): TallyItem {
   const length = input.varint();
   let text: string | undefined;

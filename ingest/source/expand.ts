@@ -30,7 +30,7 @@ export type Expansion = { readonly inputs: readonly Input[]; readonly problems: 
  * each. Stdin comes last.
  */
 export async function expandInputs(names: readonly string[]): Promise<Expansion> {
-  const problems: SourceProblem[] = [];
+  const problems: NameProblem[] = [];
   const found = new Map<string, FileInput>();
   for (const name of names) {
     if (name === '-') continue;
@@ -38,16 +38,19 @@ export async function expandInputs(names: readonly string[]): Promise<Expansion>
   }
   const inputs: Input[] = oldestFirst([...found.values()]);
   if (names.includes('-')) inputs.push({ kind: 'stdin' });
-  return { inputs, problems };
+  return { inputs, problems: problems.map(({ subject, message }) => problem(subject, message)) };
 }
 
+/** `isAbsent`: there is nothing of that name, yet. */
+export type NameProblem = { readonly subject: string; readonly message: string; readonly isAbsent: boolean };
+
 /** The files of one name, in no order. A file of that very name goes before the glob that the name may be. */
-export async function expandName(name: string, problems: SourceProblem[]): Promise<FileInput[]> {
+export async function expandName(name: string, problems: NameProblem[]): Promise<FileInput[]> {
   const named = await lookUp(name);
   if (named.kind === 'directory') return filesBelow(name, problems);
   if (named.kind === 'file') return [named.file];
   if (named.kind === 'failed' && !(named.code === 'ENOENT' && isGlob(name))) {
-    problems.push(problem(name, named.reason));
+    problems.push({ subject: name, message: named.reason, isAbsent: named.code === 'ENOENT' });
     return [];
   }
   return expandGlob(name, problems);
@@ -85,17 +88,18 @@ async function lookUp(path: string): Promise<Found> {
   }
 }
 
-async function expandGlob(pattern: string, problems: SourceProblem[]): Promise<FileInput[]> {
+async function expandGlob(pattern: string, problems: NameProblem[]): Promise<FileInput[]> {
   const files: FileInput[] = [];
   const known = problems.length;
   for await (const path of glob(pattern)) {
     const found = await lookUp(path);
     if (found.kind === 'file' && found.file.isRegular) files.push(found.file);
     // A name that went away between two looks is no problem; neither is a directory that matches.
-    if (found.kind === 'failed' && found.code !== 'ENOENT' && found.code !== 'ENXIO') problems.push(problem(path, found.reason));
+    if (found.kind === 'failed' && found.code !== 'ENOENT' && found.code !== 'ENXIO') problems.push({ subject: path, message: found.reason, isAbsent: false });
   }
   if (files.length === 0 && problems.length === known) {
-    problems.push(problem(pattern, (await whyUnreadable(globBase(pattern))) ?? 'no file matches: check the pattern'));
+    const unreadable = await whyUnreadable(globBase(pattern));
+    problems.push({ subject: pattern, message: unreadable ?? 'no file matches: check the pattern', isAbsent: unreadable === undefined });
   }
   return files;
 }
@@ -112,11 +116,11 @@ async function whyUnreadable(directory: string): Promise<string | undefined> {
     await access(directory, constants.R_OK | constants.X_OK);
     return undefined;
   } catch (error) {
-    return errorCode(error) === 'ENOENT' ? `no file matches: there is no directory ${directory}` : `the directory ${directory}: ${fsReason(error)}`;
+    return errorCode(error) === 'ENOENT' ? undefined : `the directory ${directory}: ${fsReason(error)}`;
   }
 }
 
-async function filesBelow(directory: string, problems: SourceProblem[]): Promise<FileInput[]> {
+async function filesBelow(directory: string, problems: NameProblem[]): Promise<FileInput[]> {
   const files: FileInput[] = [];
   try {
     for (const entry of await readdir(directory, { withFileTypes: true })) {
@@ -129,10 +133,10 @@ async function filesBelow(directory: string, problems: SourceProblem[]): Promise
       // A link to a directory is not entered: it may lead back here.
       const found = await lookUp(path);
       if (found.kind === 'file' && found.file.isRegular) files.push(found.file);
-      if (found.kind === 'failed' && found.code !== 'ENOENT' && found.code !== 'ENXIO') problems.push(problem(path, found.reason));
+      if (found.kind === 'failed' && found.code !== 'ENOENT' && found.code !== 'ENXIO') problems.push({ subject: path, message: found.reason, isAbsent: false });
     }
   } catch (error) {
-    problems.push(problem(directory, fsReason(error)));
+    problems.push({ subject: directory, message: fsReason(error), isAbsent: false });
   }
   return files;
 }

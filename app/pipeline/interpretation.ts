@@ -1,0 +1,32 @@
+import type { MetricStore } from '../../core/ports.ts';
+import { SEGMENT_BYTES } from '../../ingest/source/segment-grid.ts';
+import type { Config } from '../config/config.ts';
+import { usageError } from '../cli/errors.ts';
+
+/** Raised when a record would be read differently from before: stored segments could not be continued. */
+const PARSER_VERSION = 1;
+
+/**
+ * All processes that write one store must read records alike, or one would continue what another began with
+ * other rules. What differs from what the store was written with is refused by name. (The pepper has a check of its own.)
+ */
+export async function claimInterpretation(store: MetricStore, config: Config): Promise<void> {
+  const parts: Readonly<Record<string, string>> = {
+    'parser version': String(PARSER_VERSION),
+    'segment size': String(SEGMENT_BYTES),
+    keyNames: JSON.stringify([...new Set([config.reading, ...config.sources].flatMap((reading) => reading.keyNames))].sort()),
+    keyBy: JSON.stringify([...new Set([config.reading, ...config.sources].map((reading) => reading.keyBy))].sort()),
+    'clients.trustedProxies': JSON.stringify([...config.clients.trustedProxies].sort()),
+    'clients.depth': String(config.clients.depth),
+    'limits.entities': String(config.limits.entities),
+  };
+  for (const [name, value] of Object.entries(parts)) {
+    const stored = await store.control(`interpretation:${name}`);
+    if (stored === undefined) await store.setControl(`interpretation:${name}`, value);
+    else if (stored !== value) {
+      throw usageError(
+        `the data directory was written with another ${name} (${stored}, now ${value}): counts of one segment would mix; set it back, or start with a new --data-dir`,
+      );
+    }
+  }
+}

@@ -1,0 +1,233 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { type Compression, detectCompression } from './compression.ts';
+import { type ContentView, PlainView } from './content-view.ts';
+import { inodeKey } from './file-identity.ts';
+import type { FileRecord } from './file-table.ts';
+import { type FollowState, closeQuietly, releaseFile, tellFine, tellTrouble } from './follow-state.ts';
+import { PackedContent, PlainContent } from './followed-content.ts';
+import { FollowedPartition } from './followed-partition.ts';
+import { errorCode, fsReason, problem } from './fs-problem.ts';
+import { type Verdict, identify } from './identify.ts';
+import { EDGE_BYTES } from './last-bytes.ts';
+import { LineBlocks } from './line-blocks.ts';
+import { PackedCheck } from './packed-check.ts';
+import { readAt } from './packed-file.ts';
+import { Place } from './place.ts';
+import { SAMPLE_BYTES, whyNotText } from './sample.ts';
+
+const NOTHING = new Uint8Array(0);
+const LINE_FEED = 10;
+
+/** Looks at a file that was found and decides what becomes of it. Asks for nothing that could hang on a pipe. */
+export async function lookAtFile(state: FollowState, record: FileRecord): Promise<void> {
+  const { path } = record.input;
+  let handle: FileHandle | undefined;
+  let isKept = false;
+  try {
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = await handle.stat({ bigint: true });
+    record.role = 'new';
+    tellFine(state, path);
+    // Another file took the name since the scan: the next one sees it.
+    if (inodeKey(stats.dev, stats.ino) !== record.key || !stats.isFile()) return;
+    isKept = await lookInside(state, record, handle, Number(stats.size));
+  } catch (error) {
+    const reason = fsReason(error);
+    if (errorCode(error) === 'ENOENT') return;
+    record.role = 'unreadable';
+    tellTrouble(state, path, reason);
+  } finally {
+    if (!isKept) await closeQuietly(handle);
+  }
+}
+
+/** True when the handle is kept. */
+async function lookInside(state: FollowState, record: FileRecord, handle: FileHandle, size: number): Promise<boolean> {
+  const head = await readAt(handle, 0, Math.min(size, EDGE_BYTES));
+  if (head.length === 0) return false;
+  const compression = detectCompression(head);
+  if (compression !== 'none') return lookInsidePacked(state, record, handle, compression);
+  const view = new PlainView(handle, head.length < EDGE_BYTES ? head.length : size, head);
+  return carryOut(state, record, await identifyRecord(state, record, view), { handle, view, compression, sample: undefined });
+}
+
+async function lookInsidePacked(state: FollowState, record: FileRecord, handle: FileHandle, compression: Exclude<Compression, 'none'>): Promise<boolean> {
+  if (!isSettled(state, record)) return false;
+  const { stamp } = record.input;
+  for (const partition of state.partitions.values()) {
+    if (partition.state !== 'done' || partition.lastKey !== record.key || partition.stamp !== stamp) continue;
+    settle(record, partition);
+    return false;
+  }
+  const { check } = record;
+  if (check === undefined || !check.isFinished || record.decidedStamp !== stamp) return startCheck(state, record, handle, compression);
+  if (check.sizeBytes === 0) {
+    ignore(state, record, check.problemText ?? 'is empty once unpacked: nothing to read');
+    return false;
+  }
+  const verdict = await identifyRecord(state, record, check);
+  if (verdict.kind === 'unknown') return startCheck(state, record, handle, compression);
+  return carryOut(state, record, verdict, { handle, view: check, compression, sample: check.sample });
+}
+
+async function startCheck(state: FollowState, record: FileRecord, handle: FileHandle, compression: Exclude<Compression, 'none'>): Promise<boolean> {
+  await closeQuietly(record.check);
+  record.check = new PackedCheck(handle, compression, state.partitions.values());
+  record.role = 'checking';
+  record.decidedStamp = record.input.stamp;
+  state.checks.push(record);
+  return true;
+}
+
+function isSettled(state: FollowState, record: FileRecord): boolean {
+  const { settleMs } = state.times;
+  return state.clock.monotonic() - record.changedAt >= settleMs || state.clock.now() - record.input.modifiedAt >= settleMs;
+}
+
+function identifyRecord(state: FollowState, record: FileRecord, view: ContentView): Promise<Verdict> {
+  return identify({
+    view,
+    key: record.key,
+    isSettled: isSettled(state, record),
+    partitions: state.partitions.values(),
+    isPrefixOf: (partition, content) => isPrefixOf(state, partition, content),
+  });
+}
+
+/** Looks into the plain file that a partition reads, or was read from when that is still there. */
+async function isPrefixOf(state: FollowState, partition: FollowedPartition, view: ContentView): Promise<boolean | undefined> {
+  const content = partition.file?.content;
+  if (content instanceof PlainContent) return content.endsWith(view.sizeBytes, await view.tail());
+  for (const record of state.table.all()) {
+    if (record.partition !== partition || record.role !== 'settled') continue;
+    const isPrefix = await endsInFile(record, view);
+    if (isPrefix !== undefined) return isPrefix;
+  }
+  return undefined;
+}
+
+async function endsInFile(record: FileRecord, view: ContentView): Promise<boolean | undefined> {
+  try {
+    await using handle = await open(record.input.path, 'r');
+    const stats = await handle.stat({ bigint: true });
+    const head = await readAt(handle, 0, EDGE_BYTES);
+    if (inodeKey(stats.dev, stats.ino) !== record.key || detectCompression(head) !== 'none') return undefined;
+    const tail = await view.tail();
+    return Buffer.compare(await readAt(handle, view.sizeBytes - tail.length, tail.length), tail) === 0;
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+type Looked = { readonly handle: FileHandle; readonly view: ContentView; readonly compression: Compression; readonly sample: Uint8Array | undefined };
+
+/** True when the handle is kept. */
+async function carryOut(state: FollowState, record: FileRecord, verdict: Verdict, looked: Looked): Promise<boolean> {
+  switch (verdict.kind) {
+    case 'wait':
+    case 'unknown':
+      return false;
+    case 'copy':
+      settle(record, verdict.of);
+      if (verdict.of.state !== 'reading') return false;
+      record.role = 'copy';
+      record.isSure = verdict.isSure;
+      return false;
+    case 'continues': {
+      const { partition } = verdict;
+      if (partition.state === 'done' && partition.next === looked.view.sizeBytes) {
+        settle(record, partition);
+        return false;
+      }
+      if (partition.state === 'reading') await releaseFile(state, partition, 'new');
+      await openPartition(state, record, partition, looked);
+      return true;
+    }
+    case 'new':
+      return openNew(state, record, looked);
+  }
+}
+
+async function openNew(state: FollowState, record: FileRecord, looked: Looked): Promise<boolean> {
+  const sample = looked.sample ?? (await readAt(looked.handle, 0, SAMPLE_BYTES));
+  const whyNot = whyNotText(sample);
+  if (whyNot !== undefined) {
+    ignore(state, record, `is ${whyNot}`);
+    return false;
+  }
+  // The first line is being written: its format cannot be told yet.
+  if (looked.compression === 'none' && sample.length < SAMPLE_BYTES && !sample.includes(LINE_FEED)) return false;
+  const partition = new FollowedPartition(state.newId(), undefined);
+  partition.place = new Place({ next: 0, head: sample, tail: NOTHING });
+  state.partitions.set(partition.name, partition);
+  await openPartition(state, record, partition, { ...looked, sample });
+  return true;
+}
+
+async function openPartition(state: FollowState, record: FileRecord, partition: FollowedPartition, looked: Looked): Promise<void> {
+  const { handle, compression } = looked;
+  const { path, stamp, modifiedAt } = record.input;
+  const { next } = partition;
+  const sample = looked.sample ?? (await readAt(handle, 0, SAMPLE_BYTES));
+  const isRotated = partition.state === 'orphan' || (partition.path !== '' && !record.paths.has(partition.path));
+  const now = state.clock.monotonic();
+  let content: PlainContent | PackedContent;
+  if (compression === 'none') {
+    const tail = await readAt(handle, Math.max(0, next - EDGE_BYTES), Math.min(next, EDGE_BYTES));
+    partition.place ??= new Place({ next, head: sample, tail });
+    content = new PlainContent(handle, next, tail);
+  } else content = new PackedContent(handle, compression, next === 0 ? undefined : partition.identity());
+  partition.after = olderContent(state, record, partition);
+  partition.lines = new LineBlocks({ offset: next, lineBytesMax: state.lineBytesMax, segmentBytes: state.segmentBytes });
+  partition.file = {
+    key: record.key,
+    path,
+    content,
+    stamp,
+    head: sample.slice(0, EDGE_BYTES),
+    isRotated,
+    isReady: true,
+    isAtEnd: false,
+    caughtUpAt: undefined,
+    grewAt: now - Math.max(0, state.clock.now() - modifiedAt),
+    movedAt: isRotated ? now : undefined,
+    isPolled: !state.isWatched(path),
+  };
+  partition.state = 'reading';
+  record.role = 'owned';
+  record.partition = partition;
+  record.check = undefined;
+  if (partition.isAnnounced) return;
+  partition.isAnnounced = true;
+  const size = compression === 'none' ? { sizeBytes: looked.view.sizeBytes } : {};
+  state.outbox.push({ kind: 'assigned', partition: partition.name, label: path, from: next, head: sample, ...size });
+}
+
+/** Whose content comes first: the older file of the pattern at the start, later the file that had this name before. */
+function olderContent(state: FollowState, record: FileRecord, partition: FollowedPartition): FollowedPartition | undefined {
+  const group = state.newestInGroup;
+  if (group !== undefined) {
+    const older = group.get(record.group);
+    group.set(record.group, partition);
+    return older;
+  }
+  for (const other of state.partitions.values()) {
+    if (other !== partition && other.state === 'reading' && other.file?.path === record.input.path) return other;
+  }
+  return undefined;
+}
+
+function settle(record: FileRecord, partition: FollowedPartition): void {
+  record.role = 'settled';
+  record.partition = partition;
+  record.decidedStamp = record.input.stamp;
+}
+
+function ignore(state: FollowState, record: FileRecord, why: string): void {
+  record.role = 'ignored';
+  record.decidedStamp = record.input.stamp;
+  if (record.ignoredWhy !== why) state.outbox.push(problem(record.input.path, why));
+  record.ignoredWhy = why;
+}
