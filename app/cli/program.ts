@@ -70,6 +70,12 @@ export function reportFailure(error: unknown, prefix: string, io: Io, command?: 
     if (isDebug) say(error.stack ?? '');
     return error.exitCode;
   }
+  // The storage says what and where itself; by name, so that a command without a store does not load one.
+  if (error instanceof Error && error.name === 'StorageFault') {
+    say(`${prefix}: ${printable(error.message)}`);
+    if (isDebug) say(error.stack ?? '');
+    return EXIT_FAILURE;
+  }
   if (errorCode(error) !== undefined) say(`${prefix}: ${systemLine(error)}`);
   else say(`${prefix}: this should not have happened: ${printable(error instanceof Error ? error.message : String(error))}`);
   if (isDebug) say(error instanceof Error ? (error.stack ?? '') : '');

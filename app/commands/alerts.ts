@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import type { Alert, AlertState } from '../../core/alert.ts';
+import type { EntityId, EpochMs } from '../../core/types.ts';
+import { STATE_FILE, openJournal } from '../../storage/sqlite/journal.ts';
+import { configuredBy } from '../cli/configured.ts';
+import { formatAgo, formatDuration, formatNumber, formatTime } from '../cli/format.ts';
+import { type Io, widthOf, write } from '../cli/io.ts';
+import { type ConfigOptions, type TimeOption, parseCount, resolveTime, sinceOption, withConfigOptions, withExamples, withJsonOption } from '../cli/options.ts';
+import { SEVERITY_STYLES, painter } from '../cli/style.ts';
+import { didYouMean } from '../cli/suggest.ts';
+import { renderTable } from '../cli/table.ts';
+import { printable, wrap } from '../cli/text.ts';
+import { alertJson } from '../json/alert.ts';
+import { stringify } from '../json/stringify.ts';
+
+type ListOptions = ConfigOptions & { readonly state?: readonly AlertState[]; readonly since?: TimeOption; readonly limit: number; readonly json?: boolean };
+
+const OPEN: readonly AlertState[] = ['pending', 'firing', 'recovering'];
+const STATES: Readonly<Record<string, readonly AlertState[]>> = {
+  open: OPEN,
+  all: [...OPEN, 'resolved'],
+  pending: ['pending'],
+  firing: ['firing'],
+  recovering: ['recovering'],
+  resolved: ['resolved'],
+};
+/** Without --since and --state, what ended within this time is shown beside what is open. */
+const RECENT_MS = 86_400_000;
+const LIMIT = 200;
+
+export function command(io: Io): Command {
+  const alerts = new Command('alerts').description('Alerts from the store of a running or stopped keywatch.');
+  withExamples(
+    withJsonOption(withConfigOptions(alerts.command('list')))
+      .description('List alerts, newest first. Without options: all open ones, and those resolved within the last 24 hours.')
+      .option('--state <states>', `any of ${Object.keys(STATES).join(', ')}, separated by commas`, parseStates)
+      .addOption(sinceOption('only alerts that changed since this time, or how long ago, such as 90m, 7d'))
+      .option('--limit <n>', 'at most this many', parseCount, LIMIT)
+      .action((options: ListOptions) => list(io, options)),
+    [
+      ['keywatch alerts list', 'what is open, and what just ended'],
+      ['keywatch alerts list --state firing', 'what needs somebody now'],
+      ['keywatch alerts list --state all --since 30d --json', 'for a script'],
+    ],
+  );
+  return withExamples(alerts, [['keywatch alerts list', 'what is open, and what just ended']]);
+}
+
+function parseStates(text: string): readonly AlertState[] {
+  return text.split(',').flatMap((name) => {
+    const states = Object.hasOwn(STATES, name.trim()) ? STATES[name.trim()] : undefined;
+    if (states === undefined) throw new InvalidArgumentError(`expected any of ${Object.keys(STATES).join(', ')}${didYouMean(name, Object.keys(STATES))}`);
+    return states;
+  });
+}
+
+/** Open alerts on an entity, or on all; none when nothing was judged yet. */
+export async function openAlerts(directory: string, query: { readonly entity?: EntityId } = {}): Promise<readonly Alert[]> {
+  if (!existsSync(join(directory, STATE_FILE))) return [];
+  await using journal = await openJournal({ directory, readOnly: true });
+  return await journal.alerts({ ...query, states: OPEN });
+}
+
+async function list(io: Io, options: ListOptions): Promise<void> {
+  const { config } = configuredBy(options, io, { secrets: 'none' });
+  const now = io.clock.now();
+  await using journal = await openJournal({ directory: config.store.directory, readOnly: true });
+  // One more than asked for tells whether there are more.
+  const limit = options.limit + 1;
+  const since = options.since === undefined ? undefined : resolveTime(options.since, now);
+  const found: readonly Alert[] =
+    options.state === undefined && since === undefined
+      ? [...(await journal.alerts({ states: OPEN, limit })), ...(await journal.alerts({ states: ['resolved'], since: now - RECENT_MS, limit }))]
+      : await journal.alerts({ states: options.state ?? [...OPEN, 'resolved'], limit, ...(since === undefined ? {} : { since }) });
+  const shown = found.slice(0, options.limit);
+  if (options.json === true) {
+    await write(io.stdout, `${stringify({ alerts: shown.map(alertJson) })}\n`);
+    return;
+  }
+  if (shown.length === 0) {
+    await write(
+      io.stdout,
+      options.state === undefined && since === undefined ? 'no open alerts, and none resolved within the last 24 hours\n' : 'no such alerts\n',
+    );
+    return;
+  }
+  await write(io.stdout, listText(io, shown, now));
+  if (found.length > shown.length) await write(io.stdout, `\nmore than ${formatNumber(options.limit)}; show more with --limit\n`);
+}
+
+/** A row per alert, and below it its sentence: that is what a person reads. */
+function listText(io: Io, alerts: readonly Alert[], now: EpochMs): string {
+  const paint = painter(io.stdout);
+  const width = widthOf(io);
+  const table = renderTable<Alert>(
+    [
+      { title: 'severity', value: (alert) => alert.severity, style: (alert) => SEVERITY_STYLES[alert.severity] },
+      { title: 'state', value: (alert) => alert.state },
+      { title: 'started', value: (alert) => formatTime(alert.startedAt) },
+      { title: 'lasted', value: (alert) => formatDuration((alert.resolvedAt ?? now) - alert.startedAt), align: 'right', dropOrder: 2 },
+      { title: 'rule', value: (alert) => alert.rule },
+      { title: 'who', value: (alert) => alert.label, shrinkTo: 14 },
+      { title: 'last breach', value: (alert) => formatAgo(alert.lastBreachAt, now), align: 'right', dropOrder: 1 },
+    ],
+    alerts,
+    { width, paint },
+  ).split('\n');
+  const lines = [table[0] ?? ''];
+  alerts.forEach((alert, index) => {
+    lines.push(table[index + 1] ?? '', ...wrap(printable(alert.finding.why), Math.max(20, width - 4)).map((line) => `    ${line}`));
+    if (alert.state !== 'resolved') lines.push(paint('dim', `    ${alert.finding.action}`));
+  });
+  return `${lines.join('\n')}\n`;
+}
