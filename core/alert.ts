@@ -150,6 +150,6 @@ export type Notification = {
   readonly openedAs?: Severity;
   readonly durationMs?: DurationMs;
   readonly text?: string;
-  /** Per-minute values before the alert for a sparkline, oldest first; absent where nothing is stored. */
+  /** Requests per minute before the alert for a sparkline, oldest first; absent where nothing is stored. */
   readonly series?: readonly number[];
 };

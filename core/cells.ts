@@ -22,7 +22,13 @@ export function encodeCounters(counters: Counters, base: number, out: ByteWriter
 }
 
 export function decodeCounters(input: ByteReader): Counters {
-  const counters = emptyCounters();
+  return decodeCountersInto(input, emptyCounters());
+}
+
+/** As `decodeCounters`, into an array that is used again. */
+export function decodeCountersInto(input: ByteReader, counters: Counters): Counters {
+  counters.fill(0);
+  counters[C.first] = Number.POSITIVE_INFINITY;
   const map = input.varint();
   for (let i = 0; i < COUNTER_COUNT; i++) {
     if ((map & (1 << i)) !== 0) counters[i] = input.varint();

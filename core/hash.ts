@@ -39,9 +39,26 @@ export function hashBytes(bytes: Uint8Array, start: number, end: number): void {
 }
 
 const encoder = new TextEncoder();
+/** Nearly all texts are short and plain: they need no encoder. */
+const SCRATCH_BYTES = 256;
+const scratch = new Uint8Array(SCRATCH_BYTES);
+const scratchView = new DataView(scratch.buffer);
 
 /** Hashes the UTF-8 bytes of `text` into `hashLanes`. */
 export function hashText(text: string): void {
+  const { length } = text;
+  if (length <= SCRATCH_BYTES) {
+    let at = 0;
+    for (; at < length; at++) {
+      const code = text.charCodeAt(at);
+      if (code > 127) break;
+      scratch[at] = code;
+    }
+    if (at === length) {
+      hashView(scratch, scratchView, 0, length);
+      return;
+    }
+  }
   const bytes = encoder.encode(text);
   hashBytes(bytes, 0, bytes.length);
 }

@@ -204,7 +204,7 @@ export class PartitionIngest {
       this.#overLimit++;
       owner = cells.isCredential ? OWNER_REFUSED : OWNER_OTHER_CLIENT;
     }
-    this.#add(owner, window, cells, -1);
+    this.#add(owner, window, cells, -1, false);
     if (owner === OWNER_REFUSED || this.#standing[owner] === 1) {
       this.#refusedDirty.add(window);
       if (this.#sketches === 'segment') this.#refusedDirty.add(SEGMENT_WINDOW);
@@ -228,19 +228,16 @@ export class PartitionIngest {
         this.#standing[network] = 3;
       }
     }
-    this.#add(network, window, cells, cells.isCredential ? cells.owner : -1);
+    this.#add(network, window, cells, cells.isCredential ? cells.owner : -1, true);
   }
 
-  #add(owner: number, window: Minute, cells: EventCells, attempted: number): void {
+  #add(owner: number, window: Minute, cells: EventCells, attempted: number, isNetwork: boolean): void {
     const slots = this.#slots;
     const slot = slots.slot(owner, window);
     slots.count(slot, cells);
-    if (this.#sketches === 'window') slots.sketch(slot, cells, attempted);
-    else if (this.#sketches === 'segment') {
-      const whole = slots.slot(owner, SEGMENT_WINDOW);
-      slots.count(whole, cells);
-      slots.sketch(whole, cells, attempted);
-    }
+    // A network's attempted credentials are judged by the minute, whatever the shape.
+    if (this.#sketches === 'window' || (isNetwork && this.#sketches !== 'none')) slots.sketch(slot, cells, attempted);
+    if (this.#sketches === 'segment') slots.sketch(slots.whole(owner), cells, attempted);
   }
 
   /** The first event of an owner in this segment. */
@@ -317,6 +314,7 @@ export class PartitionIngest {
     const slots = this.#slots;
     const { ids } = this.#normaliser.owners;
     if (this.#released.size > 0) this.#release(gone);
+    if (this.#sketches === 'segment') slots.addUpWhole();
     const size = slots.size;
     for (let slot = 0; slot < size; slot++) {
       if (slots.isDirty[slot] === 0) continue;

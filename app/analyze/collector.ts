@@ -1,5 +1,5 @@
 import { ByteReader } from '../../core/bytes.ts';
-import { decodeCounters } from '../../core/cells.ts';
+import { decodeCountersInto } from '../../core/cells.ts';
 import { C, COUNTER_COUNT, type Counters, at, emptyCounters, errorsOf, mergeCounters } from '../../core/counters.ts';
 import type { PartialBatch } from '../../core/partial.ts';
 import { LatencyHistogram } from '../../core/sketch/latency.ts';
@@ -8,6 +8,7 @@ import { Tally, skipTally } from '../../core/sketch/tally.ts';
 import { type EntityId, type Minute, type RejectReason, entityKind } from '../../core/types.ts';
 import { SEGMENT_WINDOW } from '../../ingest/partition-ingest.ts';
 import { Series } from './series.ts';
+import { TopList } from './top-list.ts';
 
 /** What one entity did over the whole log. */
 export type Collected = { readonly entity: EntityId; readonly counters: Counters; readonly addresses: Tally; readonly attempted: Tally; readonly series: Series | undefined };
@@ -27,12 +28,13 @@ export class Collector {
   readonly minutes = new Map<Minute, MinuteTotals>();
   readonly totals = emptyCounters();
   readonly latency = new LatencyHistogram();
-  readonly routes = new Tally();
-  readonly agents = new Tally();
+  readonly routes = new TopList();
+  readonly agents = new TopList();
   readonly rejects = new Map<RejectReason, { count: number; file: number; position: number }>();
   readonly recordsByFile = new Map<number, number>();
   /** Kinds of owners met, by file: whether it shows keys or users at all. */
   readonly kindsByFile = new Map<number, Set<string>>();
+  readonly #row = emptyCounters();
   records = 0;
   dropped = 0;
   overLimit = 0;
@@ -50,7 +52,7 @@ export class Collector {
     }
     for (const row of batch.rows) {
       const input = new ByteReader(row.cells);
-      const counters = decodeCounters(input);
+      const counters = decodeCountersInto(input, this.#row);
       if (row.window === SEGMENT_WINDOW) this.#addWhole(row.entity, counters, input, file);
       else this.#addMinute(row.entity, row.window, counters);
     }
@@ -75,10 +77,10 @@ export class Collector {
     for (;;) {
       const section = input.byte();
       if (section === 0) return;
-      if (section === ADDRESS) collected.addresses.merge(Tally.decode(input));
-      else if (section === ATTEMPTED) collected.attempted.merge(Tally.decode(input));
-      else if (section === ROUTE && !isNetwork) this.routes.merge(Tally.decode(input));
-      else if (section === AGENT && !isNetwork) this.agents.merge(Tally.decode(input));
+      if (section === ADDRESS) addTo(collected.addresses, Tally.decode(input));
+      else if (section === ATTEMPTED) addTo(collected.attempted, Tally.decode(input));
+      else if (section === ROUTE && !isNetwork) this.routes.add(Tally.decode(input));
+      else if (section === AGENT && !isNetwork) this.agents.add(Tally.decode(input));
       else skipTally(input);
     }
   }
@@ -103,4 +105,12 @@ export class Collector {
     this.entities.set(entity, collected);
     return collected;
   }
+}
+
+/** Most entities are met with one address, again and again. */
+function addTo(into: Tally, from: Tally): void {
+  if (into.items.length === 0 && into.isExact) {
+    into.items = from.items;
+    into.registers = from.registers;
+  } else into.merge(from);
 }

@@ -1,7 +1,6 @@
 import type { Alert } from '../../core/alert.ts';
 import { C, at, errorsOf } from '../../core/counters.ts';
 import type { KeyDirectory } from '../../core/directory.ts';
-import type { Tally } from '../../core/sketch/tally.ts';
 import { OWNER_KINDS, entityKind } from '../../core/types.ts';
 import { MINUTE_MS } from '../../core/window.ts';
 import { RULES } from '../../detectors/registry.ts';
@@ -12,6 +11,7 @@ import { blindFor, visibilityOf } from '../report/coverage.ts';
 import { type AnalyzeReport, type ReportActivity, type ReportKey, type ReportNetwork, type ReportTopItem, type Suggestion, activityGrid, bucketOf } from '../report/report.ts';
 import { reportRules } from '../report/rules.ts';
 import type { Collected, Collector } from './collector.ts';
+import type { TopList } from './top-list.ts';
 import type { PlannedFile } from './plan-tasks.ts';
 
 export type ReportInput = {
@@ -144,11 +144,8 @@ function networksOf(collector: Collector, directory: KeyDirectory): readonly Rep
     .slice(0, TOP_MAX);
 }
 
-function topOf(tally: Tally): readonly ReportTopItem[] {
-  return tally
-    .top(TOP_MAX)
-    .filter((item) => item.text !== undefined)
-    .map((item) => ({ value: item.text ?? '', requests: item.count, failed: item.failed }));
+function topOf(list: TopList): readonly ReportTopItem[] {
+  return list.top(TOP_MAX).map(({ text, count, failed }) => ({ value: text, requests: count, failed }));
 }
 
 function suggestionsOf(suggestions: readonly LimitSuggestion[], alerts: readonly Alert[], directory: KeyDirectory): readonly Suggestion[] {

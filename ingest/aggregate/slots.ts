@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../../core/bytes.ts';
 import { decodeCounters, encodeCounters } from '../../core/cells.ts';
-import { C, COUNTERS, COUNTER_COUNT } from '../../core/counters.ts';
+import { C, COUNTER_COUNT } from '../../core/counters.ts';
 import { latencyBucket } from '../../core/sketch/latency.ts';
 import { DIMENSIONS, Sketch, areTextsAll } from '../../core/sketch/sketch.ts';
 import { type Minute, entityId } from '../../core/types.ts';
@@ -42,6 +42,7 @@ export class Slots {
   #mask = 4095;
   /** Per owner: the slot last used, to be checked before use. */
   #last = new Int32Array(1024).fill(NO_SLOT);
+  #whole = new Int32Array(0);
   readonly #normaliser: Normaliser;
   /** Rows are packed behind one another in chunks that are handed out and never written again: an array of its own per row would cost more than packing it. */
   #out = new ByteWriter(CHUNK_BYTES);
@@ -61,6 +62,7 @@ export class Slots {
     this.#tally.fill(0, 0, this.size * DIMENSION_COUNT);
     this.#table.fill(0);
     this.#last.fill(NO_SLOT);
+    this.#whole.fill(NO_SLOT);
     this.#tallies.clear();
     this.#latencies.clear();
     this.size = 0;
@@ -200,6 +202,36 @@ export class Slots {
     }
   }
 
+  /** The slot of an owner's whole segment: sketches are counted there, its counters are added up by `addUpWhole`. */
+  whole(owner: number): number {
+    if (owner >= this.#whole.length) {
+      const bigger = new Int32Array(Math.max(this.#whole.length * 2, owner + 1)).fill(NO_SLOT);
+      bigger.set(this.#whole);
+      this.#whole = bigger;
+    }
+    let slot = this.#whole[owner] as number;
+    if (slot === NO_SLOT) {
+      slot = this.slot(owner, 0);
+      this.#whole[owner] = slot;
+    }
+    this.isDirty[slot] = 1;
+    return slot;
+  }
+
+  /** Makes the counters of every whole-segment slot the sums of its owner's windows. */
+  addUpWhole(): void {
+    const { counters } = this;
+    for (const slot of this.#whole) {
+      if (slot === NO_SLOT) continue;
+      counters.fill(0, slot * COUNTER_COUNT, (slot + 1) * COUNTER_COUNT);
+      counters[slot * COUNTER_COUNT + C.first] = Number.POSITIVE_INFINITY;
+    }
+    for (let slot = 0; slot < this.size; slot++) {
+      const whole = this.window[slot] === 0 ? NO_SLOT : (this.#whole[this.owner[slot] as number] ?? NO_SLOT);
+      if (whole !== NO_SLOT) this.#mergeCounters(whole, slot);
+    }
+  }
+
   /** Empties a slot and gives its lists back. */
   reset(slot: number): void {
     const base = slot * COUNTER_COUNT;
@@ -215,15 +247,7 @@ export class Slots {
 
   /** Adds a slot's values to another one's. */
   merge(into: number, from: number): void {
-    const counters = this.counters;
-    const a = into * COUNTER_COUNT;
-    const b = from * COUNTER_COUNT;
-    for (let i = 0; i < COUNTER_COUNT; i++) {
-      const x = counters[a + i] as number;
-      const y = counters[b + i] as number;
-      const { merge } = COUNTERS[i] as (typeof COUNTERS)[number];
-      counters[a + i] = merge === 'sum' ? x + y : merge === 'max' ? Math.max(x, y) : Math.min(x, y);
-    }
+    this.#mergeCounters(into, from);
     this.#latency[into] = this.#latencies.merge(this.#latency[into] as number, this.#latency[from] as number);
     const base = into * DIMENSION_COUNT;
     const wasHeavy = this.#tallies.isHeavy(this.#tally[base + ADDRESS] as number);
@@ -236,6 +260,17 @@ export class Slots {
     if (!wasHeavy && this.#tallies.isHeavy(mine)) {
       if (this.#tallies.isHeavy(other)) this.#mergeNetworks(base, from * DIMENSION_COUNT);
       else this.#startNetworks(base, mine);
+    }
+  }
+
+  #mergeCounters(into: number, from: number): void {
+    const { counters } = this;
+    const a = into * COUNTER_COUNT;
+    const b = from * COUNTER_COUNT;
+    for (let i = 0; i < COUNTER_COUNT; i++) {
+      const x = counters[a + i] as number;
+      const y = counters[b + i] as number;
+      counters[a + i] = i === C.first ? Math.min(x, y) : i === C.last || i === C.latencyMax ? Math.max(x, y) : x + y;
     }
   }
 

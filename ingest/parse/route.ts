@@ -11,8 +11,9 @@ const HEX_LETTER = 32;
 const NON_HEX_LETTER = 64;
 const AT = 128;
 const DOT = 256;
-/** `?` and `#` end the path. */
-const END = 512;
+/** `/` ends a segment; `?` and `#` end the path. */
+const SLASH = 512;
+const END = 1024;
 
 const CLASS = new Uint16Array(256).fill(OTHER);
 for (let byte = 97; byte <= 122; byte++) CLASS[byte] = LETTER_LOWER | (byte <= 102 ? HEX_LETTER : NON_HEX_LETTER);
@@ -24,6 +25,7 @@ CLASS[46] = DOT;
 CLASS[64] = AT;
 CLASS[63] = END;
 CLASS[35] = END;
+CLASS[47] = SLASH;
 
 const bytesOf = (text: string): Uint8Array => Buffer.from(text);
 const PLACEHOLDER = {
@@ -74,34 +76,32 @@ export class Routes {
         continue;
       }
       const from = at;
-      const mark = length;
       let classes = 0;
+      let klass = 0;
       while (at < end) {
-        const byte = bytes[at] as number;
-        if (byte === 47) break;
-        const klass = CLASS[byte] as number;
-        if (klass === END) {
-          this.pathEnd = at;
-          end = at;
-          break;
-        }
+        klass = CLASS[bytes[at] as number] as number;
+        if (klass >= SLASH) break;
         classes |= klass;
-        if (length < TEMPLATE_BYTES_MAX) out[length++] = byte;
         at++;
       }
+      const to = at;
+      if (klass === END && at < end) {
+        this.pathEnd = at;
+        end = at;
+      }
+      let placeholder: Uint8Array | undefined;
       if ((classes & ~(LETTER_LOWER | LETTER_UPPER | HEX_LETTER | NON_HEX_LETTER | DASH)) !== 0) {
-        const placeholder = placeholderFor(bytes, from, at, classes);
+        placeholder = placeholderFor(bytes, from, to, classes);
         if (placeholder !== undefined) {
-          hashView(bytes, view, from, at);
+          hashView(bytes, view, from, to);
           this.objectHi = hashLanes.hi;
           this.objectLo = hashLanes.lo;
-          length = mark;
-          for (let i = 0; i < placeholder.length; i++) out[length++] = placeholder[i] as number;
         }
-      } else if (at - from >= 32 && (classes & (LETTER_LOWER | LETTER_UPPER)) === 3) {
-        length = mark;
-        for (let i = 0; i < PLACEHOLDER.token.length; i++) out[length++] = PLACEHOLDER.token[i] as number;
-      }
+      } else if (to - from >= 32 && (classes & (LETTER_LOWER | LETTER_UPPER)) === 3) placeholder = PLACEHOLDER.token;
+      if (placeholder === undefined) {
+        const room = Math.min(to, from + TEMPLATE_BYTES_MAX - length);
+        for (let i = from; i < room; i++) out[length++] = bytes[i] as number;
+      } else for (let i = 0; i < placeholder.length; i++) out[length++] = placeholder[i] as number;
       if (++segments >= SEGMENTS_MAX || length >= TEMPLATE_BYTES_MAX) {
         if (at < end) {
           if (length > TEMPLATE_BYTES_MAX) length = TEMPLATE_BYTES_MAX;
