@@ -17,6 +17,8 @@ const ENTITIES_MAX = 100_000;
 /** One, two or a few digits that people would choose. */
 const FRIENDLY = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
 const KB = 1024;
+/** How far a value of the history may be off. */
+const BUCKET_WIDTH = 0.035;
 
 /** What the limits of one rule on one entity could be, from its own history. */
 export type LimitSuggestion = {
@@ -188,12 +190,11 @@ function limitsFor(spec: Spec, usual: number): { readonly warning: number; reado
   return { warning, critical: Math.ceil(warning * spec.criticalRatio) };
 }
 
-/** The next higher number that people would choose. */
+/** The number that people would choose: the next higher one, or one that is lower by no more than a bucket of the history is wide. */
 export function friendly(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  // A hair of tolerance, so that 0.3 / 0.1 is 3 and not a bit more.
-  const step = FRIENDLY.find((candidate) => candidate * power >= value * (1 - 1e-9)) ?? 10;
+  const step = FRIENDLY.find((candidate) => candidate * power >= value * (1 - BUCKET_WIDTH)) ?? 10;
   return Number((step * power).toPrecision(6));
 }
 

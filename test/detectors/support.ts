@@ -1,12 +1,14 @@
 import { encodeCells } from '../../core/cells.ts';
 import { C, type CounterName, type Counters, emptyCounters } from '../../core/counters.ts';
 import type { KeyDirectory, RuleLimits } from '../../core/directory.ts';
+import type { Evaluation, Finding } from '../../core/finding.ts';
 import { hashLanes, hashText } from '../../core/hash.ts';
 import type { PartialBatch, PartialRow, SegmentRef } from '../../core/partial.ts';
 import { type Dimension, Sketch } from '../../core/sketch/sketch.ts';
 import { Tally, compareItems } from '../../core/sketch/tally.ts';
 import { type EntityId, type Minute, entityId, entityName } from '../../core/types.ts';
 import { startOf } from '../../core/window.ts';
+import type { Judge } from '../../detectors/judge.ts';
 
 /** 2026-01-05T10:00Z, a full hour. */
 export const T0: Minute = Date.UTC(2026, 0, 5, 10) / 60_000;
@@ -91,3 +93,20 @@ export const NOBODY: ReadonlyMap<EntityId, ReadonlySet<string>> = new Map();
 
 /** Well after every window in use. */
 export const LATER = startOf(T0 + 100_000);
+
+export const NET: EntityId = network('203.0.113.0/24');
+
+export function findings(evaluations: readonly Evaluation[]): Finding[] {
+  return evaluations.flatMap(({ finding }) => finding ?? []);
+}
+
+export function closeAll(judge: Judge): Finding[] {
+  return findings(judge.advance(LATER, NOBODY).evaluations);
+}
+
+/** Credentials that failed from a network, with how often. */
+export function tried(counts: Readonly<Record<string, number>>): Values {
+  const failed = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const attempted = Object.fromEntries(Object.entries(counts).map(([text, count]) => [text, [count, count] as const]));
+  return { requests: failed, s4xx: failed, s401: failed, failedAuth: failed, tallies: { attempted } };
+}
