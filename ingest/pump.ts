@@ -24,6 +24,8 @@ export type PumpDeps = {
   readonly clock: Clock;
   /** One clear line: what, where, what to do. */
   readonly onProblem: (message: string) => void;
+  /** Stored with every partition: which configured source found it. */
+  readonly origin: string;
 };
 
 /** What a person or the judge wants to know of one partition. */
@@ -126,6 +128,7 @@ export class Pump {
   async #assign(event: Extract<SourceEvent, { kind: 'assigned' }>): Promise<void> {
     const { store } = this.#deps;
     const sourceId = await store.source(event.partition);
+    if ((await store.control(`origin:${sourceId}`)) === undefined) await store.setControl(`origin:${sourceId}`, this.#deps.origin);
     const open = await store.resume(sourceId, 0);
     const partition: Partition = {
       name: event.partition,

@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { AlertDesk, type DeskChannel, type DeskEvent } from '../../alerts/desk.ts';
 import { thresholdSpec } from '../../alerts/rule-spec.ts';
 import type { Alert } from '../../core/alert.ts';
 import type { Clock } from '../../core/clock.ts';
 import { Fingerprinter } from '../../core/fingerprint.ts';
 import type { OpenSegment } from '../../core/partial.ts';
-import type { EventSource, StoredSource } from '../../core/ports.ts';
+import type { EventSource, MetricStore, PartialBus, StoredSource } from '../../core/ports.ts';
 import type { Secret } from '../../core/secret.ts';
 import { MINUTE_MS, minuteOf } from '../../core/window.ts';
 import { C, at } from '../../core/counters.ts';
@@ -25,7 +24,12 @@ import { ConfiguredDirectory, enabledRules } from './configured-directory.ts';
 import { claimInterpretation } from './interpretation.ts';
 import { Judging } from './judging.ts';
 
-export type PipelineSource = { readonly reading: ReadingConfig; readonly open: (known: readonly StoredSource[]) => EventSource };
+export type PipelineSource = {
+  readonly reading: ReadingConfig;
+  /** Stored with the partitions that it finds. */
+  readonly tag: string;
+  readonly open: (known: readonly StoredSource[], store: MetricStore) => Promise<EventSource>;
+};
 
 export type PipelineOptions = {
   readonly config: Config;
@@ -36,6 +40,8 @@ export type PipelineOptions = {
   readonly clock: Clock;
   readonly onProblem: (message: string) => void;
   readonly onEvent?: (event: DeskEvent) => void;
+  /** Sees every batch on its way to the judge. */
+  readonly tap?: (bus: PartialBus) => PartialBus;
   /** Channels beside the configured ones. */
   readonly channels?: readonly DeskChannel[];
 };
@@ -115,7 +121,7 @@ export class Pipeline implements AsyncDisposable {
     const judging = new Judging({ judge, desk, directory, clock, progress: () => progressOf(pumps) });
     for (const source of options.sources) {
       const { reading } = source;
-      const events = stack.use(source.open(known));
+      const events = stack.use(await source.open(known, store));
       const normaliser = (): Normaliser =>
         new Normaliser({ fingerprinter, keyNames: reading.keyNames, keyBy: reading.keyBy, trustedProxies: config.clients.trustedProxies, forwardedDepth: config.clients.depth });
       pumps.push(
@@ -127,7 +133,7 @@ export class Pipeline implements AsyncDisposable {
             flushMs: FLUSH_MS,
             normaliser,
           },
-          { source: events, store, bus: judging, clock, onProblem },
+          { source: events, store, bus: options.tap?.(judging) ?? judging, clock, onProblem, origin: source.tag },
         ),
       );
     }
@@ -145,7 +151,9 @@ export class Pipeline implements AsyncDisposable {
     const onAbort = (): void => stop.abort();
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) stop.abort();
-    const parts = [this.#pumpAll(stop.signal), this.#every(ADVANCE_MS, () => this.judging.advance(), stop.signal), this.#every(TICK_MS, () => this.desk.tick(), stop.signal), this.desk.run(stop.signal)];
+    // A source that ends (standard input) ends the run, when it is the last one.
+    const pumping = this.#pumpAll(stop.signal).then(() => stop.abort());
+    const parts = [pumping, this.#every(ADVANCE_MS, () => this.judging.advance(), stop.signal), this.#every(TICK_MS, () => this.desk.tick(), stop.signal), this.desk.run(stop.signal)];
     try {
       await Promise.all(parts);
     } finally {
@@ -189,9 +197,4 @@ async function seriesOf(store: SqliteMetricStore, alert: Alert): Promise<readonl
     isAny = true;
   }
   return isAny ? series : undefined;
-}
-
-/** A name for a file partition that no other has. */
-export function newPartitionId(): string {
-  return randomBytes(8).toString('hex');
 }
