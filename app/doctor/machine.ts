@@ -1,6 +1,6 @@
 import type { EpochMs } from '../../core/types.ts';
 import { formatDuration, formatTime } from '../cli/format.ts';
-import { type CheckRow, fail, ok, warn } from './check.ts';
+import { type CheckRow, fail, ok } from './check.ts';
 
 /** As in `bin/node-version.mjs`; a test holds the two together. */
 export const NODE_MIN = '24.15.0';

@@ -1,4 +1,5 @@
 import { PassThrough, Readable, Writable } from 'node:stream';
+import { WriteStream } from 'node:tty';
 import type { Clock } from '../../../core/clock.ts';
 import type { Io, Output } from '../../../app/cli/io.ts';
 import { main } from '../../../app/main.ts';
@@ -13,7 +14,8 @@ export function sink(columns?: number): { readonly stream: Output; readonly text
         done();
       },
     }),
-    columns === undefined ? {} : { isTTY: true, columns },
+    // As a real terminal does, NO_COLOR included.
+    columns === undefined ? {} : { isTTY: true, columns, getColorDepth: () => WriteStream.prototype.getColorDepth(process.env) },
   );
   return { stream, text: () => text };
 }

@@ -124,6 +124,24 @@ describe('failures', () => {
   });
 });
 
+describe('colours', () => {
+  test('are for terminals, and not when NO_COLOR is set', async () => {
+    const argv = ['doctor', '--data-dir', join(directory, 'none')];
+    const before = process.env['NO_COLOR'];
+    try {
+      delete process.env['NO_COLOR'];
+      process.env['TERM'] = 'xterm-256color';
+      expect((await runCli(argv, { env, columns: 80 })).stdout).toContain('\u001b[');
+      expect((await runCli(argv, { env })).stdout).not.toContain('\u001b[');
+      process.env['NO_COLOR'] = '1';
+      expect((await runCli(argv, { env, columns: 80 })).stdout).not.toContain('\u001b[');
+    } finally {
+      if (before === undefined) delete process.env['NO_COLOR'];
+      else process.env['NO_COLOR'] = before;
+    }
+  });
+});
+
 describe('fingerprint', () => {
   test('prints one id a line in order, the same ids every time, and never a secret', async () => {
     const secrets = ['kw_live_alpha', 'kw_live_beta', 'kw_live_alpha'];

@@ -22,7 +22,11 @@ export type FixtureEvent = {
 };
 
 /** Counts events in the plainest way and stores them as one sealed segment. */
-export async function fillStore(directory: string, events: readonly FixtureEvent[], options: { readonly aliases?: readonly (readonly [string, string])[] } = {}): Promise<void> {
+export async function fillStore(
+  directory: string,
+  events: readonly FixtureEvent[],
+  options: { readonly aliases?: readonly (readonly [string, string])[] } = {},
+): Promise<void> {
   const rows = new Map<string, { readonly window: Minute; readonly entity: EntityId; readonly counters: Counters; readonly sketch: Sketch }>();
   for (const event of events) {
     const window = minuteOf(event.at);
@@ -42,7 +46,10 @@ export async function fillStore(directory: string, events: readonly FixtureEvent
     rows: [...rows.values()].map((row) => ({ window: row.window, entity: row.entity, cells: encodeCells(row.counters, row.sketch) })),
     held: [],
     gone: [],
-    aliases: (options.aliases ?? []).map(([credential, fingerprint]) => ({ credential: entityId('key', credential), fingerprint: entityId('key', fingerprint) })),
+    aliases: (options.aliases ?? []).map(([credential, fingerprint]) => ({
+      credential: entityId('key', credential),
+      fingerprint: entityId('key', fingerprint),
+    })),
     rejects: {},
     dropped: 0,
     records: events.length,
@@ -120,7 +127,15 @@ export async function fillJournal(directory: string, alerts: readonly Alert[], m
   await using journal = await openJournal({ directory });
   for (const alert of alerts) {
     const { seq } = await journal.head();
-    const done = await journal.append(seq + 1, { at: alert.resolvedAt ?? alert.lastBreachAt, actor: 'test', transitions: [], alerts: [alert], outbox: [], deliveries: [], ...more });
+    const done = await journal.append(seq + 1, {
+      at: alert.resolvedAt ?? alert.lastBreachAt,
+      actor: 'test',
+      transitions: [],
+      alerts: [alert],
+      outbox: [],
+      deliveries: [],
+      ...more,
+    });
     if (done !== 'appended') throw new Error(`journal entry ${seq + 1} was ${done}`);
   }
 }
