@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { Offset } from '../../core/types.ts';
 import { edgeHash, type Identity } from './file-identity.ts';
 import type { FollowedPartition } from './followed-partition.ts';
 import { EDGE_BYTES } from './last-bytes.ts';
@@ -6,19 +7,19 @@ import { readAt } from './packed-file.ts';
 
 /** What deciding needs to know of the unpacked content of a file. */
 export interface ContentView {
-  readonly isPacked: boolean;
   readonly sizeBytes: number;
   /** At most 4096 bytes. */
   readonly head: Uint8Array;
   /** The last bytes, at most 4096. */
   tail(): Promise<Uint8Array>;
+  /** Undefined where looking would mean to unpack again. */
+  bytesBefore(end: Offset, length: number): Promise<Uint8Array | undefined>;
   /** Whether the bytes before `identity.next` are those of `partition`; undefined when they were not looked at. */
   holds(partition: FollowedPartition, identity: Identity): Promise<boolean | undefined>;
 }
 
 /** A plain file, looked at where needed. */
 export class PlainView implements ContentView {
-  readonly isPacked = false;
   readonly sizeBytes: number;
   readonly head: Uint8Array;
   readonly #handle: FileHandle;
@@ -32,6 +33,10 @@ export class PlainView implements ContentView {
   tail(): Promise<Uint8Array> {
     const length = Math.min(EDGE_BYTES, this.sizeBytes);
     return readAt(this.#handle, this.sizeBytes - length, length);
+  }
+
+  bytesBefore(end: Offset, length: number): Promise<Uint8Array> {
+    return readAt(this.#handle, end - length, length);
   }
 
   async holds(_partition: FollowedPartition, identity: Identity): Promise<boolean> {

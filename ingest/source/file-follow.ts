@@ -125,10 +125,11 @@ class Follower implements EventSource {
     const now = state.clock.monotonic();
     if (now >= this.#nextScanAt()) return this.#scan();
     if (now >= this.#polledAt + state.times.pollMs) {
-      // Before the files at their end count as worth a look again.
-      const due = dueToFinish(state);
+      for (const partition of dueToFinish(state)) {
+        if (partition.file === undefined) yield* finishPartition(state, partition);
+        else partition.file.isEnding = partition.file.isReady = true;
+      }
       this.#poll(now);
-      for (const partition of due) yield* finishPartition(state, partition);
       return;
     }
     if (this.#toLook.length > 0 && this.#behind() < BEHIND_MAX) return this.#look();

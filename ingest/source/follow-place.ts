@@ -73,7 +73,7 @@ async function lookInsidePacked(state: FollowState, record: FileRecord, handle: 
 
 async function startCheck(state: FollowState, record: FileRecord, handle: FileHandle, compression: Exclude<Compression, 'none'>): Promise<boolean> {
   await closeQuietly(record.check);
-  record.check = new PackedCheck(handle, compression, state.partitions.values());
+  record.check = new PackedCheck(handle, compression, [...state.partitions.values()]);
   record.role = 'checking';
   record.decidedStamp = record.input.stamp;
   state.checks.push(record);
@@ -90,15 +90,13 @@ function identifyRecord(state: FollowState, record: FileRecord, view: ContentVie
     view,
     key: record.key,
     isSettled: isSettled(state, record),
-    partitions: state.partitions.values(),
+    partitions: [...state.partitions.values()],
     isPrefixOf: (partition, content) => isPrefixOf(state, partition, content),
   });
 }
 
-/** Looks into the plain file that a partition reads, or was read from when that is still there. */
+/** Looks into the plain file that a partition was read from, when that is still there. */
 async function isPrefixOf(state: FollowState, partition: FollowedPartition, view: ContentView): Promise<boolean | undefined> {
-  const content = partition.file?.content;
-  if (content instanceof PlainContent) return content.endsWith(view.sizeBytes, await view.tail());
   for (const record of state.table.all()) {
     if (record.partition !== partition || record.role !== 'settled') continue;
     const isPrefix = await endsInFile(record, view);
@@ -130,7 +128,7 @@ async function carryOut(state: FollowState, record: FileRecord, verdict: Verdict
     case 'unknown':
       return false;
     case 'copy':
-      settle(record, verdict.of);
+      settle(record, verdict.of, looked.view.head);
       if (verdict.of.state !== 'reading') return false;
       record.role = 'copy';
       record.isSure = verdict.isSure;
@@ -138,7 +136,7 @@ async function carryOut(state: FollowState, record: FileRecord, verdict: Verdict
     case 'continues': {
       const { partition } = verdict;
       if (partition.state === 'done' && partition.next === looked.view.sizeBytes) {
-        settle(record, partition);
+        settle(record, partition, looked.view.head);
         return false;
       }
       if (partition.state === 'reading') await releaseFile(state, partition, 'new');
@@ -177,8 +175,9 @@ async function openPartition(state: FollowState, record: FileRecord, partition: 
   if (compression === 'none') {
     const tail = await readAt(handle, Math.max(0, next - EDGE_BYTES), Math.min(next, EDGE_BYTES));
     partition.place ??= new Place({ next, head: sample, tail });
-    content = new PlainContent(handle, next, tail);
+    content = new PlainContent(handle, { position: next, tail, head: sample });
   } else content = new PackedContent(handle, compression, next === 0 ? undefined : partition.identity());
+  partition.learnHead(sample);
   partition.after = olderContent(state, record, partition);
   partition.lines = new LineBlocks({ offset: next, lineBytesMax: state.lineBytesMax, segmentBytes: state.segmentBytes });
   partition.file = {
@@ -186,10 +185,10 @@ async function openPartition(state: FollowState, record: FileRecord, partition: 
     path,
     content,
     stamp,
-    head: sample.slice(0, EDGE_BYTES),
     isRotated,
     isReady: true,
     isAtEnd: false,
+    isEnding: false,
     caughtUpAt: undefined,
     grewAt: now - Math.max(0, state.clock.now() - modifiedAt),
     movedAt: isRotated ? now : undefined,
@@ -211,7 +210,7 @@ function olderContent(state: FollowState, record: FileRecord, partition: Followe
   if (group !== undefined) {
     const older = group.get(record.group);
     group.set(record.group, partition);
-    return older;
+    return older === partition ? undefined : older;
   }
   for (const other of state.partitions.values()) {
     if (other !== partition && other.state === 'reading' && other.file?.path === record.input.path) return other;
@@ -219,7 +218,8 @@ function olderContent(state: FollowState, record: FileRecord, partition: Followe
   return undefined;
 }
 
-function settle(record: FileRecord, partition: FollowedPartition): void {
+function settle(record: FileRecord, partition: FollowedPartition, head?: Uint8Array): void {
+  if (head !== undefined) partition.learnHead(head);
   record.role = 'settled';
   record.partition = partition;
   record.decidedStamp = record.input.stamp;

@@ -6,6 +6,8 @@ import { fsReason, problem } from './fs-problem.ts';
 import type { LineEvent } from './line-blocks.ts';
 import { Place } from './place.ts';
 
+const NOTHING = new Uint8Array(0);
+
 /** Reads one chunk of a partition's file and hands out what is whole of it. */
 export async function* readPartition(state: FollowState, partition: FollowedPartition, buffer: Uint8Array): AsyncGenerator<SourceEvent> {
   const { file, lines } = partition;
@@ -26,11 +28,12 @@ export async function* readPartition(state: FollowState, partition: FollowedPart
         file.caughtUpAt = lines.position;
         yield { kind: 'caught_up', partition: partition.name, position: lines.position };
       }
-      if (file.content instanceof PackedContent) yield* finishPartition(state, partition);
+      if (file.isEnding || file.content instanceof PackedContent) yield* finishPartition(state, partition);
       return;
     case 'chunk':
       if (file.isAtEnd) file.grewAt = state.clock.monotonic();
       file.isAtEnd = false;
+      file.isEnding = false;
       yield* handOut(partition, lines.push(step.bytes));
       return;
   }
@@ -41,7 +44,7 @@ async function readStep(state: FollowState, partition: FollowedPartition, file: 
   try {
     const step = file.content instanceof PackedContent ? await file.content.read() : await file.content.read(buffer);
     if (file.content instanceof PackedContent && file.content.seenTail !== undefined) {
-      partition.place ??= new Place({ next: partition.next, head: file.head, tail: file.content.seenTail });
+      partition.place ??= new Place({ next: partition.next, head: partition.head ?? NOTHING, tail: file.content.seenTail });
     }
     return step;
   } catch (error) {

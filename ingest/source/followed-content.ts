@@ -19,6 +19,7 @@ export type ReadStep =
   /** What was read is not there any more: the file was truncated or rewritten. */
   | { readonly kind: 'changed' };
 
+const NOTHING = new Uint8Array(0);
 const END: ReadStep = { kind: 'end' };
 const SKIPPED: ReadStep = { kind: 'skipped' };
 const CHANGED: ReadStep = { kind: 'changed' };
@@ -29,12 +30,15 @@ export class PlainContent {
   readonly handle: FileHandle;
   #position: Offset;
   readonly #tail = new LastBytes();
+  /** The beginning as it was when the file was recognised. */
+  #head: Uint8Array;
 
   /** `tail`: the bytes before `position`, at most 4096. */
-  constructor(handle: FileHandle, position: Offset, tail: Uint8Array) {
+  constructor(handle: FileHandle, start: { readonly position: Offset; readonly tail: Uint8Array; readonly head: Uint8Array }) {
     this.handle = handle;
-    this.#position = position;
-    this.#tail.push(tail);
+    this.#position = start.position;
+    this.#tail.push(start.tail);
+    this.#head = start.head;
   }
 
   get position(): Offset {
@@ -47,10 +51,19 @@ export class PlainContent {
     const { bytesRead } = await this.handle.read(buffer, 0, buffer.length, this.#position - before.length);
     if (Buffer.compare(buffer.subarray(0, Math.min(bytesRead, before.length)), before) !== 0) return CHANGED;
     const bytes = buffer.subarray(before.length, bytesRead);
+    if (!this.#isExpected(bytes)) return CHANGED;
     if (bytes.length === 0) return END;
     this.#tail.push(bytes);
     this.#position += bytes.length;
     return { kind: 'chunk', bytes };
+  }
+
+  /** At the beginning there is nothing before to compare with, but it was seen once. */
+  #isExpected(bytes: Uint8Array): boolean {
+    const expected = this.#head.subarray(this.#position);
+    if (expected.length === 0) return true;
+    if (this.#position + bytes.length >= this.#head.length) this.#head = NOTHING;
+    return Buffer.compare(bytes.subarray(0, expected.length), expected.subarray(0, Math.max(bytes.length, 1))) === 0;
   }
 
   /** True when `tail` lies before `end` in this file too. */

@@ -1,6 +1,7 @@
 import type { Offset } from '../../core/types.ts';
 import { type FileCursor, type Identity, encodeCursor, identityOf, inodeKey } from './file-identity.ts';
 import type { FollowedContent } from './followed-content.ts';
+import { EDGE_BYTES } from './last-bytes.ts';
 import type { LineBlocks } from './line-blocks.ts';
 import type { Place } from './place.ts';
 
@@ -18,14 +19,14 @@ export type OpenFile = {
   readonly content: FollowedContent;
   /** For a packed file: its size and change time. */
   readonly stamp: string;
-  /** The beginning of the content, at most 4096 bytes. */
-  readonly head: Uint8Array;
   /** Opened under a name that logs get when they are put away. */
   readonly isRotated: boolean;
   /** More may be there. */
   isReady: boolean;
   /** Everything was read at the last look. */
   isAtEnd: boolean;
+  /** Its end has come if nothing turns up at one more look. */
+  isEnding: boolean;
   /** The position that was announced last as the present end. */
   caughtUpAt: Offset | undefined;
   grewAt: number;
@@ -44,6 +45,7 @@ export class FollowedPartition {
   file: OpenFile | undefined;
   lines: LineBlocks | undefined;
   place: Place | undefined;
+  #head: Uint8Array | undefined;
   /** Not before this one was read to its end once: older content first. */
   after: FollowedPartition | undefined;
   orphanedAt = 0;
@@ -71,6 +73,15 @@ export class FollowedPartition {
     return this.place?.next ?? this.#cursor?.next ?? 0;
   }
 
+  /** What is known of the beginning of its content, at most 4096 bytes. */
+  get head(): Uint8Array | undefined {
+    return this.place?.head ?? this.#head;
+  }
+
+  learnHead(head: Uint8Array): void {
+    if (this.#head === undefined || this.#head.length < head.length) this.#head = head.slice(0, EDGE_BYTES);
+  }
+
   /** Size and change time of a packed file that was read to its end. */
   get stamp(): string | undefined {
     return this.#cursor?.stamp;
@@ -94,6 +105,7 @@ export class FollowedPartition {
   /** Frees the memory of a partition that is done. */
   forgetPlace(): void {
     this.remember();
+    if (this.place !== undefined) this.learnHead(this.place.head);
     this.place = undefined;
     this.lines = undefined;
   }

@@ -1,7 +1,8 @@
 import { type ContentView, HeadHashes } from './content-view.ts';
 import type { Identity } from './file-identity.ts';
-import type { FollowedPartition } from './followed-partition.ts';
 import { PlainContent } from './followed-content.ts';
+import type { FollowedPartition } from './followed-partition.ts';
+import { EDGE_BYTES } from './last-bytes.ts';
 
 /** What a file that was found turned out to be. */
 export type Verdict =
@@ -11,7 +12,7 @@ export type Verdict =
   | { readonly kind: 'continues'; readonly partition: FollowedPartition }
   /** Nothing in it that the partition has not read, or will not read from its own file. `isSure`: to its last byte. */
   | { readonly kind: 'copy'; readonly of: FollowedPartition; readonly isSure: boolean }
-  /** It may be a copy that is still being written: look again later. */
+  /** It cannot be told yet: look again later. */
   | { readonly kind: 'wait' }
   /** It must be unpacked to tell. */
   | { readonly kind: 'unknown' };
@@ -22,24 +23,27 @@ export type IdentifyInput = {
   readonly key: string;
   /** It has not changed for a while. */
   readonly isSettled: boolean;
-  readonly partitions: Iterable<FollowedPartition>;
-  /** Whether the plain file that a partition was last read from holds the end of `view`; undefined when it is gone. */
+  readonly partitions: readonly FollowedPartition[];
+  /** Whether a plain file that a partition was read from, still there, holds all of `view`; undefined when there is none. */
   readonly isPrefixOf: (partition: FollowedPartition, view: ContentView) => Promise<boolean | undefined>;
 };
 
 type Candidate = { readonly partition: FollowedPartition; readonly identity: Identity };
 
-/** Recognises a file by the edges of its content, whatever its name, inode or packing. */
+const WAIT: Verdict = { kind: 'wait' };
+const UNKNOWN: Verdict = { kind: 'unknown' };
+
+/**
+ * Recognises a file by its content, whatever its name, inode or packing: against files that are being read, by
+ * comparing them; against partitions whose file is gone, by the edges that are remembered.
+ */
 export async function identify(input: IdentifyInput): Promise<Verdict> {
-  const { holders, longer, isUnknown } = await compare(input);
-  if (isUnknown) return { kind: 'unknown' };
-  const own = holders.find(({ partition }) => partition.state !== 'reading' && partition.lastKey === input.key);
+  const { holders, longer, isUnknown } = await compareWithRemembered(input);
+  if (isUnknown) return UNKNOWN;
+  const own = holders.find(({ partition }) => partition.lastKey === input.key);
   if (own !== undefined) return { kind: 'continues', partition: own.partition };
-  for (const { partition, identity } of holders) {
-    if (partition.state !== 'reading') continue;
-    if (await isAhead(partition, input.view)) return { kind: 'continues', partition };
-    return { kind: 'copy', of: partition, isSure: input.view.sizeBytes <= identity.next };
-  }
+  const related = await compareWithRead(input);
+  if (related !== undefined) return related;
   const best = holders.reduce<Candidate | undefined>((best, one) => (best === undefined || one.identity.next > best.identity.next ? one : best), undefined);
   if (best !== undefined) return { kind: 'continues', partition: best.partition };
   return judgeShorter(input, longer);
@@ -53,17 +57,17 @@ type Comparison = {
   readonly isUnknown: boolean;
 };
 
-async function compare({ view, partitions }: IdentifyInput): Promise<Comparison> {
+async function compareWithRemembered({ view, partitions }: IdentifyInput): Promise<Comparison> {
   const heads = new HeadHashes(view.head);
   const holders: Candidate[] = [];
   const longer: Candidate[] = [];
   let isUnknown = false;
   for (const partition of partitions) {
-    const identity = partition.identity();
+    const identity = partition.state === 'reading' ? undefined : partition.identity();
     if (identity === undefined || identity.next === 0) continue;
     const candidate = { partition, identity };
     if (!heads.agree(identity)) {
-      if (view.sizeBytes < identity.headLength && beginsWith(partition, view.head)) longer.push(candidate);
+      if (view.sizeBytes < identity.headLength && isSameBeginning(partition.head, view.head)) longer.push(candidate);
       continue;
     }
     if (view.sizeBytes < identity.next) {
@@ -77,15 +81,43 @@ async function compare({ view, partitions }: IdentifyInput): Promise<Comparison>
   return { holders, longer, isUnknown };
 }
 
-/** For content shorter than what was hashed; unknown of a partition that only the store knows. */
-function beginsWith(partition: FollowedPartition, content: Uint8Array): boolean {
-  return partition.place !== undefined && Buffer.compare(partition.place.head.subarray(0, content.length), content) === 0;
+/** Undefined when the file has nothing to do with any file that is being read. */
+async function compareWithRead({ view, partitions }: IdentifyInput): Promise<Verdict | undefined> {
+  let mustWait = false;
+  for (const partition of partitions) {
+    const { file } = partition;
+    if (partition.state !== 'reading' || file === undefined || !isSameBeginning(partition.head, view.head)) continue;
+    const verdict = file.content instanceof PlainContent ? await compareWithFile(partition, file.content, view) : WAIT;
+    if (verdict === WAIT) mustWait = true;
+    else if (verdict !== undefined) return verdict;
+  }
+  return mustWait ? WAIT : undefined;
 }
 
-/** A file with content that the partition's own file lacks is where its log goes on: the own one is a dead copy, or was truncated just now. */
-async function isAhead(partition: FollowedPartition, view: ContentView): Promise<boolean> {
-  const content = partition.file?.content;
-  return !view.isPacked && content instanceof PlainContent && (await content.sizeBytes()) < view.sizeBytes;
+/** Of two files one may be the beginning of the other: the longer one is where the log goes on. */
+async function compareWithFile(partition: FollowedPartition, content: PlainContent, view: ContentView): Promise<Verdict | undefined> {
+  const size = await content.sizeBytes();
+  const { place, next } = partition;
+  const isIntact = place !== undefined && size > 0 && size >= next && (await content.endsWith(next, place.edgesAt(next).tail));
+  // Truncated just now: reading will find out, and then this file may be the copy that was made before.
+  if (!isIntact) return WAIT;
+  if (view.sizeBytes <= size) {
+    return (await content.endsWith(view.sizeBytes, await view.tail())) ? { kind: 'copy', of: partition, isSure: true } : undefined;
+  }
+  const length = Math.min(EDGE_BYTES, size);
+  const before = await view.bytesBefore(size, length);
+  if (before !== undefined) return (await content.endsWith(size, before)) ? { kind: 'continues', partition } : undefined;
+  const identity = partition.identity();
+  if (identity === undefined || identity.next === 0) return WAIT;
+  const isHeld = await view.holds(partition, identity);
+  if (isHeld === undefined) return UNKNOWN;
+  return isHeld ? { kind: 'copy', of: partition, isSure: false } : undefined;
+}
+
+function isSameBeginning(head: Uint8Array | undefined, other: Uint8Array): boolean {
+  if (head === undefined) return false;
+  const length = Math.min(head.length, other.length);
+  return length > 0 && Buffer.compare(head.subarray(0, length), other.subarray(0, length)) === 0;
 }
 
 async function judgeShorter({ view, key, isSettled, isPrefixOf }: IdentifyInput, longer: readonly Candidate[]): Promise<Verdict> {
@@ -97,5 +129,5 @@ async function judgeShorter({ view, key, isSettled, isPrefixOf }: IdentifyInput,
     if (isPrefix === true) return { kind: 'copy', of: partition, isSure: true };
     if (isPrefix === undefined) mustWait = true;
   }
-  return mustWait && !isSettled ? { kind: 'wait' } : { kind: 'new' };
+  return mustWait && !isSettled ? WAIT : { kind: 'new' };
 }

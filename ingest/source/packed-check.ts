@@ -16,21 +16,20 @@ type Suspect = { readonly partition: FollowedPartition; readonly identity: Ident
  * beginning is that of none.
  */
 export class PackedCheck implements ContentView {
-  readonly isPacked = true;
   readonly compression: Exclude<Compression, 'none'>;
   /** At most 64 KiB. */
   sample: Uint8Array = new Uint8Array(0);
   head: Uint8Array = new Uint8Array(0);
   readonly #handle: FileHandle;
   readonly #stream: Decompressor;
-  readonly #partitions: Iterable<FollowedPartition>;
+  readonly #partitions: readonly FollowedPartition[];
   #suspects: Suspect[] = [];
   #hasBegun = false;
   #isFinished = false;
   readonly #tail = new LastBytes();
 
   /** The handle becomes the check's. */
-  constructor(handle: FileHandle, compression: Exclude<Compression, 'none'>, partitions: Iterable<FollowedPartition>) {
+  constructor(handle: FileHandle, compression: Exclude<Compression, 'none'>, partitions: readonly FollowedPartition[]) {
     this.#handle = handle;
     this.compression = compression;
     this.#stream = unpack(handle, compression);
@@ -52,6 +51,10 @@ export class PackedCheck implements ContentView {
 
   tail(): Promise<Uint8Array> {
     return Promise.resolve(this.#tail.view());
+  }
+
+  bytesBefore(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   holds(partition: FollowedPartition, identity: Identity): Promise<boolean | undefined> {

@@ -1,0 +1,113 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { FollowHarness } from './follow-harness.ts';
+import { RotatingLog } from './rotating-log.ts';
+
+/** Short times, so that a history of a few seconds sees every one of them run out. */
+const TIMES = { pollMs: 200, scanMs: 400, settleMs: 600, orphanMs: 2000, movedMs: 1000, idleMs: 3000 } as const;
+
+const RUNS = Number(process.env['KEYWATCH_RUNS'] ?? 150);
+
+type Step =
+  | { readonly kind: 'append'; readonly lines: number }
+  | { readonly kind: 'partial' | 'rename' | 'copy' | 'flush' | 'kill' | 'delete' }
+  | { readonly kind: 'slowCopy' | 'pass'; readonly ms: number }
+  | { readonly kind: 'pack'; readonly index: number; readonly suffix: '.gz' | '.zst'; readonly ms: number };
+
+const pause = fc.constantFrom(100, 300, 700, 1500, 4000);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('append' as const), lines: fc.constantFrom(1, 2, 7, 40) }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: pause }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('slowCopy' as const), ms: pause }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('pack' as const), index: fc.integer({ min: 1, max: 3 }), suffix: fc.constantFrom('.gz' as const, '.zst' as const), ms: pause }),
+  },
+  { weight: 9, arbitrary: fc.record({ kind: fc.constantFrom('partial' as const, 'rename' as const, 'copy' as const, 'flush' as const, 'kill' as const, 'delete' as const) }) },
+);
+
+async function play(steps: readonly Step[], options: { readonly header?: string | undefined; readonly lengthMax: number; readonly segmentBytes: number }): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'keywatch-follow-'));
+  const harness = new FollowHarness({ patterns: [join(directory, 'access.log*')], segmentBytes: options.segmentBytes, ...TIMES });
+  const log = new RotatingLog(directory, () => harness.clock.now(), options.header);
+  // While it is down, time and the log go on.
+  let isUp = true;
+  harness.start();
+  const pass = (ms: number): Promise<void> => (isUp ? harness.pass(ms) : harness.clock.advance(ms));
+  const flush = (): void => {
+    if (isUp) harness.flush();
+  };
+  try {
+    for (const step of steps) {
+      switch (step.kind) {
+        case 'append':
+          log.append(step.lines, options.lengthMax);
+          break;
+        case 'partial':
+          log.appendPartial(options.lengthMax);
+          break;
+        case 'rename':
+          log.rotateByRename();
+          break;
+        case 'copy':
+          await log.rotateByCopy(() => Promise.resolve());
+          break;
+        case 'slowCopy':
+          await log.rotateByCopy(() => pass(step.ms));
+          break;
+        case 'pack':
+          await log.pack(step.index, step.suffix, () => pass(step.ms));
+          break;
+        case 'pass':
+          await pass(step.ms);
+          break;
+        case 'flush':
+          flush();
+          break;
+        case 'kill':
+          if (isUp) await harness.kill();
+          else harness.start();
+          isUp = !isUp;
+          break;
+        case 'delete':
+          // What is deleted unread is lost to everyone; logrotate deletes what is weeks old.
+          if (!isUp) break;
+          await pass(5000);
+          flush();
+          log.deleteOldest();
+          break;
+      }
+    }
+    log.finish();
+    if (!isUp) harness.start();
+    await harness.pass(8000);
+    harness.flush();
+    await harness.kill();
+    expect(harness.storedLines().sort()).toEqual(log.written.toSorted());
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+describe('following a log through any history', () => {
+  test('every line is delivered exactly once, whatever is appended, rotated, packed, deleted and killed', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 24 }), fc.constantFrom(40, 400), fc.constantFrom(512, 8192, 2 ** 25), (steps, lengthMax, segmentBytes) =>
+        play(steps, { lengthMax, segmentBytes }),
+      ),
+      { numRuns: RUNS, timeout: 20_000 },
+    );
+  }, 600_000);
+
+  test('the same holds when every file begins with the same lines', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 24 }), fc.constantFrom('#Version: 1.0', '#'.repeat(5000)), (steps, header) =>
+        play(steps, { lengthMax: 400, segmentBytes: 2 ** 25, header }),
+      ),
+      { numRuns: RUNS, timeout: 20_000 },
+    );
+  }, 600_000);
+});
