@@ -22,13 +22,21 @@ export type Attack = {
   readonly expectedRules: readonly string[];
   /** The keys and client networks that an alert about it may name. */
   readonly credentialIds: readonly string[];
+  /** The names of those keys. */
+  readonly labels: readonly string[];
   readonly networks: readonly string[];
   /** In time order. */
   readonly events: readonly SimulatedEvent[];
 };
 
 /** The ids of the shipped threshold rules (`detectors/threshold`). */
-export const THRESHOLD_RULES = { requestRate: 'request_rate', errorRate: 'error_rate', dataTransfer: 'data_transfer', failedAuth: 'failed_auth', guessing: 'guessing' } as const;
+export const THRESHOLD_RULES = {
+  requestRate: 'request_rate',
+  errorRate: 'error_rate',
+  dataTransfer: 'data_transfer',
+  failedAuth: 'failed_auth',
+  guessing: 'guessing',
+} as const;
 
 /** What a screen says of an attack without expected rules. */
 export const NOT_VISIBLE = 'not visible to thresholds; later detectors';
@@ -100,7 +108,7 @@ function bruteForce(scene: Scene): Attack {
   const tries = spread(scene, STOLEN_TRIES_PER_MINUTE).map((at) => make(scene, at, client(), admin, 403));
   return attack(scene, {
     name: 'brute-force',
-    title: 'brute force on authentication',
+    title: 'brute force',
     label: `${scene.network}.0/24 guesses ${guesses.length} keys and tries a stolen one ${tries.length} times on admin routes`,
     expectedRules: [THRESHOLD_RULES.failedAuth, THRESHOLD_RULES.guessing],
     networks: [`${scene.network}.0/24`],
@@ -168,7 +176,7 @@ function leakedKey(scene: Scene): Attack {
   const reads = ENDPOINTS.filter((candidate) => candidate.method === 'GET' && candidate.ids.length > 0 && !candidate.route.includes('exports'));
   return attack(scene, {
     name: 'leaked-key',
-    title: 'leaked key, used quietly',
+    title: 'leaked key used quietly',
     label: `a key is used ${LEAKED_PER_MINUTE} times a minute from ${scene.network}.0/24, where its owner never was`,
     expectedRules: [],
     networks: [`${scene.network}.0/24`],
@@ -216,7 +224,14 @@ function make(scene: Scene, at: EpochMs, client: SimulatedClient, used: Endpoint
 }
 
 function attack(scene: Scene, given: Pick<Attack, 'name' | 'title' | 'label' | 'expectedRules' | 'networks' | 'events'>): Attack {
-  return { ...given, start: scene.start, end: scene.end, credentialIds: [scene.key.credentialId], events: [...given.events].sort((a, b) => a.at - b.at) };
+  return {
+    ...given,
+    start: scene.start,
+    end: scene.end,
+    credentialIds: [scene.key.credentialId],
+    labels: [scene.key.consumer],
+    events: [...given.events].sort((a, b) => a.at - b.at),
+  };
 }
 
 /** Background and attacks as one stream in time order. Of equal times the background comes first. */
