@@ -67,7 +67,7 @@ export class BatchWriter {
 
   /** Returns the windows that were written. */
   #writeRows(segment: number, next: number, rows: readonly PartialRow[], isWanted: (window: Minute) => boolean): readonly Minute[] {
-    const ids = Float64Array.from(rows, (row) => this.#entities.idOf(row.entity));
+    const ids = this.#entities.idsOf(rows);
     const groups = treeOrder(rows, ids).filter((group) => isWanted(group.window));
     let insert: BulkInsert | undefined;
     let day = Number.NaN;

@@ -6,7 +6,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
  */
 const ROWS = 32;
 
-/** Inserts many rows of one shape. Values are pushed one by one, column by column; `flush` writes the rest. */
+/** Inserts many rows of one shape, within a transaction. Values are pushed one by one, column by column; `flush` writes the rest. */
 export class BulkInsert {
   readonly #columns: number;
   readonly #one: StatementSync;
@@ -18,8 +18,9 @@ export class BulkInsert {
     const row = `(${Array.from({ length: shape.columns }, () => '?').join(',')})`;
     const tail = shape.onConflict ?? '';
     this.#columns = shape.columns;
-    this.#one = db.prepare(`insert into ${shape.into} values ${row} ${tail}`);
-    this.#many = db.prepare(`insert into ${shape.into} values ${Array.from({ length: ROWS }, () => row).join(',')} ${tail}`);
+    // A row that a constraint refuses ends the transaction: undoing one statement alone would need a copy of every page it touches.
+    this.#one = db.prepare(`insert or rollback into ${shape.into} values ${row} ${tail}`);
+    this.#many = db.prepare(`insert or rollback into ${shape.into} values ${Array.from({ length: ROWS }, () => row).join(',')} ${tail}`);
     this.#values = Array.from({ length: ROWS * shape.columns }, () => null);
   }
 
