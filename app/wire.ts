@@ -47,7 +47,9 @@ export async function startDemoPipeline(options: DemoPipelineOptions, handlers: 
       events: stats?.events ?? 0,
       rejected: stats?.rejected ?? 0,
       newest: stats?.newest ?? 0,
-      behindBytes: pipeline.partitions().reduce((sum, partition) => sum + (partition.isAtEnd ? 0 : Math.max(0, (partition.sizeBytes ?? 0) - partition.next)), 0),
+      behindBytes: pipeline
+        .partitions()
+        .reduce((sum, partition) => sum + (partition.isAtEnd ? 0 : Math.max(0, (partition.sizeBytes ?? 0) - partition.next)), 0),
       entities: stats?.entities ?? 0,
       top: (stats?.top(top, minutes) ?? []).map((key) => ({ ...key, label: labels(key.entity) })),
     }),
@@ -88,7 +90,9 @@ function demoConfig(options: DemoPipelineOptions): Config {
       ...config.alerts,
       channels: {
         slack: [{ ...slackConfig.parse({ webhookUrl: options.slackWebhook, minSeverity: 'medium' }), name: 'slack' }],
-        email: [{ ...emailConfig.parse({ host: smtp.host, port: smtp.port, tls: 'none', from: smtp.from, to: [smtp.to], minSeverity: 'medium' }), name: 'email' }],
+        email: [
+          { ...emailConfig.parse({ host: smtp.host, port: smtp.port, tls: 'none', from: smtp.from, to: [smtp.to], minSeverity: 'medium' }), name: 'email' },
+        ],
       },
     },
   };

@@ -1,42 +1,15 @@
 import { COUNTER_COUNT } from '../core/counters.ts';
-import type { Alias, OpenSegment, PartialBatch, PartialRow, Rejects } from '../core/partial.ts';
-import { REFUSED, REJECT_REASONS, type EntityId, type EpochMs, type Minute, type Offset, type RejectReason, entityKind } from '../core/types.ts';
+import type { Alias, OpenSegment, PartialBatch, PartialRow } from '../core/partial.ts';
+import { REFUSED, type EntityId, type EpochMs, type Minute, type Offset, entityKind } from '../core/types.ts';
 import { MINUTE_MS } from '../core/window.ts';
+import { RejectCounts } from './aggregate/reject-counts.ts';
 import { Slots } from './aggregate/slots.ts';
+import { DEFAULT_LIMITS, type IngestLimits, type PartitionIngestOptions } from './ingest-options.ts';
 import type { Format } from './parse/format.ts';
-import { type Fault, type Normaliser, DROP, FINE, fault, reasonOf } from './parse/normaliser.ts';
+import { withLineFeed } from './parse/line-feed.ts';
+import { type Fault, type Normaliser, DROP, FINE, fault } from './parse/normaliser.ts';
 import { OWNER_OTHER_CLIENT, OWNER_OTHER_NETWORK, OWNER_REFUSED, OWNER_REFUSED_SUM } from './parse/owners.ts';
 import { EventCells, Tokens } from './parse/tokens.ts';
-
-export type IngestLimits = {
-  /** Distinct owners in one open segment; what comes above is counted on `refused` or `client:other`. */
-  readonly entities: number;
-  /** Terms and entities that the dictionaries may hold before they are emptied at a segment's end. */
-  readonly dictionary: number;
-};
-
-export const DEFAULT_LIMITS: IngestLimits = { entities: 1_000_000, dictionary: 1_500_000 };
-
-export type PartitionIngestOptions = {
-  readonly source: number;
-  readonly partition: number;
-  readonly generation: number;
-  /** A line belongs to the segment floor(line start / segmentBytes). */
-  readonly segmentBytes: number;
-  readonly format: Format;
-  readonly normaliser: Normaliser;
-  readonly limits?: IngestLimits;
-  /** The open segment of an earlier process: counting goes on at its `next`. */
-  readonly resume?: OpenSegment | undefined;
-  /** Only events in `[since, until)` count; the others are dropped. */
-  readonly since?: EpochMs | undefined;
-  readonly until?: EpochMs | undefined;
-  /**
-   * Where histograms and tallies are kept: per window (what a store wants), once per entity and segment under
-   * `SEGMENT_WINDOW` with the segment's totals (what a report wants), or nowhere (what a bench compares with).
-   */
-  readonly sketches?: 'window' | 'segment' | 'none';
-};
 
 /** Names the row that holds an entity's whole segment; no event can lie in 1970. */
 export const SEGMENT_WINDOW: Minute = 0;
@@ -64,8 +37,7 @@ export class PartitionIngest {
   #dropped = 0;
   #overLimit = 0;
   #newest: EpochMs = 0;
-  #rejectCounts = new Float64Array(REJECT_REASONS.length);
-  #rejectFirst = new Float64Array(REJECT_REASONS.length);
+  readonly #rejects = new RejectCounts();
   #recordsFlushed = 0;
   /** Per owner, in this segment: 0 not seen, 1 seen and only refused so far, 2 accepted, 3 no credential, 4 over the limit. */
   #standing = new Uint8Array(1024);
@@ -98,6 +70,16 @@ export class PartitionIngest {
   /** Everything before is counted. */
   get next(): Offset {
     return this.#next;
+  }
+
+  /** Lines that start here or later begin another segment. */
+  get segmentEnd(): Offset {
+    return this.#segmentStart + this.#options.segmentBytes;
+  }
+
+  /** Nothing of the open segment was counted yet. */
+  get isEmpty(): boolean {
+    return this.#records === 0;
   }
 
   get newest(): EpochMs {
@@ -142,7 +124,7 @@ export class PartitionIngest {
       if (code === FINE) code = normaliser.normalise(tokens, cells, latencyToUs);
       if (code === FINE) this.#count(cells);
       else if (code === DROP) this.#dropped++;
-      else this.#reject(code, offset + at);
+      else this.#rejects.add(code, offset + at);
       this.#records++;
       at = lineEnd + 1;
     }
@@ -157,7 +139,7 @@ export class PartitionIngest {
       this.#next = offset;
       this.#seal();
     }
-    this.#reject(LINE_TOO_LONG, offset);
+    this.#rejects.add(LINE_TOO_LONG, offset);
     this.#records++;
     this.#next = offset + length;
   }
@@ -270,20 +252,6 @@ export class PartitionIngest {
     this.#aliasesNew.push(alias);
   }
 
-  #reject(code: Fault, offset: Offset): void {
-    if (this.#rejectCounts[code - 1] === 0) this.#rejectFirst[code - 1] = offset;
-    this.#rejectCounts[code - 1] = (this.#rejectCounts[code - 1] as number) + 1;
-  }
-
-  #rejects(): Rejects {
-    const rejects: Partial<Record<RejectReason, { count: number; first: Offset }>> = {};
-    for (let i = 0; i < REJECT_REASONS.length; i++) {
-      const count = this.#rejectCounts[i] as number;
-      if (count > 0) rejects[reasonOf(i + 1)] = { count, first: this.#rejectFirst[i] as number };
-    }
-    return rejects;
-  }
-
   #seal(): void {
     const next = this.#next;
     if (this.#records > 0) this.#sealed.push(this.#batch(true));
@@ -300,7 +268,7 @@ export class PartitionIngest {
     this.#recordsFlushed = 0;
     this.#dropped = 0;
     this.#overLimit = 0;
-    this.#rejectCounts.fill(0);
+    this.#rejects.clear();
     // Numbers are void after this: nothing of the closed segment refers to them any more.
     if (this.#normaliser.size > this.#limits.dictionary) this.#normaliser.clear();
     this.#segmentStart = this.#cellOf(next);
@@ -342,7 +310,7 @@ export class PartitionIngest {
       held,
       gone,
       aliases,
-      rejects: this.#rejects(),
+      rejects: this.#rejects.toJson(),
       dropped: this.#dropped,
       records: this.#records,
       overLimit: this.#overLimit,
@@ -421,25 +389,10 @@ export class PartitionIngest {
       else this.#entities++;
       this.#standing[owner] = kind === 'key' || kind === 'user' ? 2 : 3;
     }
-    for (const [reason, { count, first }] of Object.entries(open.rejects)) {
-      const code = fault(reason as RejectReason);
-      this.#rejectCounts[code - 1] = count;
-      this.#rejectFirst[code - 1] = first;
-    }
+    this.#rejects.restore(open.rejects);
     this.#records = open.records;
     this.#recordsFlushed = open.records;
     this.#dropped = open.dropped;
     this.#overLimit = open.overLimit ?? 0;
   }
-}
-
-const LINE_FEED = 10;
-
-/** The scanners stop at a line feed; the last line of a finished stream may have none. */
-function withLineFeed(bytes: Uint8Array): Uint8Array {
-  if (bytes.length === 0 || bytes[bytes.length - 1] === LINE_FEED) return bytes;
-  const whole = new Uint8Array(bytes.length + 1);
-  whole.set(bytes);
-  whole[bytes.length] = LINE_FEED;
-  return whole;
 }

@@ -4,8 +4,11 @@ import type { EventSource, MetricStore, PartialBus, SourceEvent } from '../core/
 import { type DurationMs, type EpochMs, type Offset, type Outcome, assertNever } from '../core/types.ts';
 import { detectFormat, formatOf, type DetectOptions } from './parse/detect.ts';
 import type { Format } from './parse/format.ts';
+import { Backlog } from './parallel/backlog.ts';
+import type { CellPool } from './parallel/cell-pool.ts';
 import type { Normaliser } from './parse/normaliser.ts';
-import { type IngestLimits, PartitionIngest } from './partition-ingest.ts';
+import type { IngestLimits } from './ingest-options.ts';
+import { PartitionIngest } from './partition-ingest.ts';
 
 export type PumpOptions = {
   readonly segmentBytes: number;
@@ -22,6 +25,8 @@ export type PumpDeps = {
   readonly store: MetricStore;
   readonly bus: PartialBus;
   readonly clock: Clock;
+  /** Threads for a backlog of many segments; without it everything is counted on this one. */
+  readonly pool?: CellPool | undefined;
   /** One clear line: what, where, what to do. */
   readonly onProblem: (message: string) => void;
   /** Stored with every partition: which configured source found it. */
@@ -47,11 +52,16 @@ type Partition = { -readonly [K in keyof PartitionState]: PartitionState[K] } & 
   readonly sourceId: number;
   readonly open: OpenSegment | undefined;
   ingest: PartitionIngest | undefined;
+  descriptor: string;
+  /** While a large backlog is shared out to threads; `ingest` is undefined then. */
+  backlog: Backlog | undefined;
   /** Its format is unknown: nothing of it is read, so nothing of it is lost. */
   isRefused: boolean;
 };
 
 const RETRY_MS = 1000;
+/** Less than this many segments to go is not worth other threads. */
+const BACKLOG_SEGMENTS = 2;
 
 /**
  * Moves records from a source into the store and then to the judge, in that order, exactly once. It stops
@@ -94,8 +104,13 @@ export class Pump {
         if (partition === undefined || partition.isRefused) return;
         partition.isAtEnd = false;
         partition.lastBlockAt = this.#deps.clock.now();
-        if (partition.ingest === undefined && !(await this.#begin(partition, event.bytes))) return;
-        const ingest = partition.ingest as PartitionIngest;
+        if (partition.format === '' && !(await this.#begin(partition, event.bytes))) return;
+        if (await this.#shares(partition, event.offset, signal)) {
+          partition.backlog?.block(event.bytes, event.offset);
+          return;
+        }
+        const { ingest } = partition;
+        if (ingest === undefined) throw new Error(`BUG: ${partition.label} has a format and nobody reads it`);
         ingest.block(event.bytes, event.offset);
         partition.newest = ingest.newest;
         for (const batch of ingest.takeSealed()) await this.#store(partition, batch, signal);
@@ -103,7 +118,9 @@ export class Pump {
       }
       case 'oversized': {
         const partition = this.#partitions.get(event.partition);
-        partition?.ingest?.oversized(event.offset, event.length);
+        if (partition === undefined || partition.isRefused) return;
+        if (await this.#shares(partition, event.offset, signal)) partition.backlog?.oversized(event.offset, event.length);
+        else partition.ingest?.oversized(event.offset, event.length);
         return;
       }
       case 'caught_up':
@@ -111,6 +128,7 @@ export class Pump {
         const partition = this.#partitions.get(event.partition);
         if (partition === undefined) return;
         partition.isAtEnd = true;
+        await this.#leaveBacklog(partition, event.position, signal);
         await this.#flush(partition, signal);
         if (event.kind === 'finished') {
           for (const batch of partition.ingest?.finish() ?? []) await this.#store(partition, batch, signal);
@@ -143,6 +161,8 @@ export class Pump {
       sizeBytes: event.sizeBytes,
       lastBlockAt: this.#deps.clock.now(),
       ingest: undefined,
+      descriptor: '',
+      backlog: undefined,
       isRefused: false,
     };
     this.#partitions.set(event.partition, partition);
@@ -168,17 +188,54 @@ export class Pump {
     }
     partition.format = format.name;
     partition.visible = format.visible;
-    partition.ingest = new PartitionIngest({
-      source: partition.sourceId,
-      partition: 0,
-      generation: 1,
-      segmentBytes: this.#options.segmentBytes,
-      format,
-      normaliser: this.#options.normaliser(),
-      limits: this.#options.limits,
-      resume: partition.open,
-    });
+    partition.descriptor = format.descriptor;
+    partition.ingest = this.#ingestOf(partition, format, partition.open);
     return true;
+  }
+
+  #ingestOf(partition: Partition, format: Format, resume: OpenSegment | undefined): PartitionIngest {
+    const { segmentBytes, limits, normaliser } = this.#options;
+    return new PartitionIngest({ source: partition.sourceId, partition: 0, generation: 1, segmentBytes, format, normaliser: normaliser(), limits, resume });
+  }
+
+  /** Whether the record at `offset` goes to the threads: while there are many segments to go, from a segment's beginning on. */
+  async #shares(partition: Partition, offset: Offset, signal: AbortSignal): Promise<boolean> {
+    const { pool, source } = this.#deps;
+    const { backlog, ingest } = partition;
+    if (backlog !== undefined) {
+      if (!backlog.endsBefore(offset)) return true;
+      backlog.seal(source.cursor(partition.name, offset));
+      while (backlog.isFull) await this.#storeOldest(partition, backlog, signal);
+      return true;
+    }
+    const { segmentBytes, limits } = this.#options;
+    const left = (partition.sizeBytes ?? 0) - offset;
+    if (pool === undefined || pool.threads < 2 || ingest === undefined || left <= BACKLOG_SEGMENTS * segmentBytes) return false;
+    if (!ingest.isEmpty && offset < ingest.segmentEnd) return false;
+    const cursor = source.cursor(partition.name, offset);
+    for (const batch of ingest.finish()) await this.#store(partition, batch, signal, cursor);
+    partition.ingest = undefined;
+    partition.backlog = new Backlog(pool, { source: partition.sourceId, segmentBytes, descriptor: partition.descriptor, limits });
+    return true;
+  }
+
+  async #storeOldest(partition: Partition, backlog: Backlog, signal: AbortSignal): Promise<boolean> {
+    const oldest = await backlog.next();
+    if (oldest?.batch !== undefined) await this.#store(partition, oldest.batch, signal, oldest.cursor);
+    return oldest !== undefined;
+  }
+
+  /** The backlog is read: what the threads still hold is stored in order, and this thread goes on in the open segment. */
+  async #leaveBacklog(partition: Partition, position: Offset, signal: AbortSignal): Promise<void> {
+    const { backlog } = partition;
+    if (backlog === undefined) return;
+    while (await this.#storeOldest(partition, backlog, signal));
+    const open = await backlog.leave();
+    if (open !== undefined) await this.#store(partition, open, signal, this.#deps.source.cursor(partition.name, position));
+    partition.backlog = undefined;
+    const format = formatOf(partition.descriptor, this.#options.detect.keyNames);
+    if (format === undefined) throw new Error(`BUG: no format is described by "${partition.descriptor}"`);
+    partition.ingest = this.#ingestOf(partition, format, await this.#deps.store.resume(partition.sourceId, 0));
   }
 
   async #flushAll(signal: AbortSignal): Promise<void> {
@@ -191,11 +248,12 @@ export class Pump {
     if (batch !== undefined) await this.#store(partition, batch, signal);
   }
 
-  async #store(partition: Partition, batch: PartialBatch, signal: AbortSignal): Promise<void> {
+  async #store(partition: Partition, batch: PartialBatch, signal: AbortSignal, cursor?: string): Promise<void> {
     const { source, store, bus, clock, onProblem } = this.#deps;
-    const whole = { ...batch, cursor: source.cursor(partition.name, batch.next) };
+    if (batch.newest > partition.newest) partition.newest = batch.newest;
+    const whole = { ...batch, newest: partition.newest, cursor: cursor ?? source.cursor(partition.name, batch.next) };
     // 1. the rows and the position, in one transaction
-    for (let isTold = false; ; ) {
+    for (let isTold = false; ;) {
       const outcome: Outcome = await store.put(whole);
       if (outcome.ok) {
         if (isTold) onProblem(`${partition.label}: the store accepts again`);

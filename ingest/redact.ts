@@ -2,7 +2,8 @@
  * Keeps secrets out of text that is stored: user agents, user names and host names can carry them. Known
  * prefixes of issued keys, and any run of 24 or more token characters that mixes letters and digits.
  */
-const KNOWN_PREFIX = /\b(?:sk_live_|sk_test_|rk_live_|pk_live_|AKIA|ASIA|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abprs]-|zpka_|AIza|ya29\.|kw_live_|kw_test_|SG\.)[A-Za-z0-9_\-.]{6,}/g;
+const KNOWN_PREFIX =
+  /\b(?:sk_live_|sk_test_|rk_live_|pk_live_|AKIA|ASIA|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abprs]-|zpka_|AIza|ya29\.|kw_live_|kw_test_|SG\.)[A-Za-z0-9_\-.]{6,}/g;
 const LONG_TOKEN = /[A-Za-z0-9_\-+=]{24,}/g;
 const SECRET_PARAMETER = /((?:api[_-]?key|access[_-]?token|token|secret|password|authorization|bearer|subscription-key)["']?\s*[=:]\s*["']?)[^\s&;,"']+/gi;
 

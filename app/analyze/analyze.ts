@@ -62,7 +62,10 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
   const plan = await planTasks(options.names, reading, readingOptions);
   const problems = [...plan.problems];
   const files: PlannedFile[] = [...plan.files];
-  const totalBytes = plan.tasks.reduce((sum, task) => sum + (task.range === undefined ? task.input.sizeBytes : Math.min(task.range.to, task.input.sizeBytes) - task.range.from), 0);
+  const totalBytes = plan.tasks.reduce(
+    (sum, task) => sum + (task.range === undefined ? task.input.sizeBytes : Math.min(task.range.to, task.input.sizeBytes) - task.range.from),
+    0,
+  );
   const threads = totalBytes < THREADS_FROM_BYTES ? 1 : options.threads;
   const collector = new Collector();
   await using court = await Court.open(options, collector);
@@ -125,7 +128,14 @@ class Court implements AsyncDisposable {
   #heldBefore = Number.POSITIVE_INFINITY;
   #tail: Promise<void> = Promise.resolve();
 
-  private constructor(parts: { options: AnalyzeOptions; collector: Collector; directory: ConfiguredDirectory; desk: AlertDesk; journal: ReturnType<typeof memoryJournal>; eventClock: EventClock }) {
+  private constructor(parts: {
+    options: AnalyzeOptions;
+    collector: Collector;
+    directory: ConfiguredDirectory;
+    desk: AlertDesk;
+    journal: ReturnType<typeof memoryJournal>;
+    eventClock: EventClock;
+  }) {
     this.directory = parts.directory;
     this.#collector = parts.collector;
     this.#clock = parts.options.clock;
@@ -229,7 +239,10 @@ async function readStream(
 ): Promise<void> {
   const { reading } = options;
   const reader = new TaskReader(readingOptions);
-  await using source = fileOnce({ inputs: [input], lineBytesMax: readingOptions.lineBytesMax, segmentBytes: ANALYZE_SEGMENT_BYTES }, { newId: randomUUID, stdin: options.stdin });
+  await using source = fileOnce(
+    { inputs: [input], lineBytesMax: readingOptions.lineBytesMax, segmentBytes: ANALYZE_SEGMENT_BYTES },
+    { newId: randomUUID, stdin: options.stdin },
+  );
   let ingest: PartitionIngest | undefined;
   for await (const event of source.events(new AbortController().signal)) {
     switch (event.kind) {

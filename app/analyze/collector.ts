@@ -11,7 +11,13 @@ import { Series } from './series.ts';
 import { TopList } from './top-list.ts';
 
 /** What one entity did over the whole log. */
-export type Collected = { readonly entity: EntityId; readonly counters: Counters; readonly addresses: Tally; readonly attempted: Tally; readonly series: Series | undefined };
+export type Collected = {
+  readonly entity: EntityId;
+  readonly counters: Counters;
+  readonly addresses: Tally;
+  readonly attempted: Tally;
+  readonly series: Series | undefined;
+};
 
 export type MinuteTotals = { requests: number; errors: number; failedAuth: number; bytesOut: number };
 
@@ -100,7 +106,13 @@ export class Collector {
   #of(entity: EntityId): Collected {
     const known = this.entities.get(entity);
     if (known !== undefined) return known;
-    const collected = { entity, counters: new Float64Array(COUNTER_COUNT), addresses: new Tally(), attempted: new Tally(), series: this.entities.size < SERIES_MAX ? new Series() : undefined };
+    const collected = {
+      entity,
+      counters: new Float64Array(COUNTER_COUNT),
+      addresses: new Tally(),
+      attempted: new Tally(),
+      series: this.entities.size < SERIES_MAX ? new Series() : undefined,
+    };
     collected.counters[C.first] = Number.POSITIVE_INFINITY;
     this.entities.set(entity, collected);
     return collected;

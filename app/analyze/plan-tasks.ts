@@ -10,7 +10,13 @@ import type { ReadingConfig } from '../config/config.ts';
 import { ANALYZE_SEGMENT_BYTES, type ReadingOptions, type Task, TaskReader } from './task.ts';
 
 /** A file that will be read. */
-export type PlannedFile = { readonly index: number; readonly label: string; readonly format: Format; readonly first: EpochMs | undefined; readonly sizeBytes: number };
+export type PlannedFile = {
+  readonly index: number;
+  readonly label: string;
+  readonly format: Format;
+  readonly first: EpochMs | undefined;
+  readonly sizeBytes: number;
+};
 
 export type Plan = {
   readonly files: readonly PlannedFile[];

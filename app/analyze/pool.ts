@@ -14,7 +14,12 @@ type Waiting = { readonly batches: PartialBatch[]; isDone: boolean };
  * Runs tasks on `threads` worker threads (on this one when it is 1) and gives their batches out in task
  * order, whatever finishes first.
  */
-export async function runTasks(tasks: readonly Task[], options: ReadingOptions, threads: number, events: TaskEvents & { readonly onTask?: (task: Task) => void }): Promise<void> {
+export async function runTasks(
+  tasks: readonly Task[],
+  options: ReadingOptions,
+  threads: number,
+  events: TaskEvents & { readonly onTask?: (task: Task) => void },
+): Promise<void> {
   if (threads <= 1 || tasks.length <= 1) {
     const reader = new TaskReader(options);
     for (const task of tasks) {

@@ -8,7 +8,16 @@ import type { LimitSuggestion } from '../../detectors/suggest.ts';
 import { type Config, ruleLimits } from '../config/config.ts';
 import { compareKeys, keySummary, statusCounts } from '../json/key.ts';
 import { blindFor, visibilityOf } from '../report/coverage.ts';
-import { type AnalyzeReport, type ReportActivity, type ReportKey, type ReportNetwork, type ReportTopItem, type Suggestion, activityGrid, bucketOf } from '../report/report.ts';
+import {
+  type AnalyzeReport,
+  type ReportActivity,
+  type ReportKey,
+  type ReportNetwork,
+  type ReportTopItem,
+  type Suggestion,
+  activityGrid,
+  bucketOf,
+} from '../report/report.ts';
 import { reportRules } from '../report/rules.ts';
 import type { Collected, Collector } from './collector.ts';
 import type { TopList } from './top-list.ts';

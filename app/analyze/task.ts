@@ -4,7 +4,8 @@ import { Secret } from '../../core/secret.ts';
 import type { EpochMs, Offset } from '../../core/types.ts';
 import { formatOf } from '../../ingest/parse/detect.ts';
 import { Normaliser } from '../../ingest/parse/normaliser.ts';
-import { type IngestLimits, PartitionIngest } from '../../ingest/partition-ingest.ts';
+import type { IngestLimits } from '../../ingest/ingest-options.ts';
+import { PartitionIngest } from '../../ingest/partition-ingest.ts';
 import { fileOnce } from '../../ingest/source/file-once.ts';
 import type { FileInput } from '../../ingest/source/expand.ts';
 import { readRange } from '../../ingest/source/read-range.ts';
@@ -65,7 +66,18 @@ export class TaskReader {
     const { keyNames, limits, since, until } = this.#options;
     const format = formatOf(descriptor, keyNames);
     if (format === undefined) throw new Error(`BUG: no format is described by "${descriptor}"`);
-    return new PartitionIngest({ source: file, partition: 0, generation: 1, segmentBytes: ANALYZE_SEGMENT_BYTES, format, normaliser: this.#normaliser, limits, since, until, sketches: 'segment' });
+    return new PartitionIngest({
+      source: file,
+      partition: 0,
+      generation: 1,
+      segmentBytes: ANALYZE_SEGMENT_BYTES,
+      format,
+      normaliser: this.#normaliser,
+      limits,
+      since,
+      until,
+      sketches: 'segment',
+    });
   }
 
   #readRange(task: Task, range: { readonly from: Offset; readonly to: Offset }, ingest: PartitionIngest, events: TaskEvents): void {
@@ -74,7 +86,8 @@ export class TaskReader {
     const lines = readRange(task.input.path, range.from, range.to, { lineBytesMax: this.#options.lineBytesMax, segmentBytes: ANALYZE_SEGMENT_BYTES });
     for (let step = lines.next(); ; step = lines.next()) {
       if (step.done === true) {
-        if (step.value.isShort && range.to < Number.MAX_SAFE_INTEGER) events.onProblem(`${task.label}: became shorter while it was read; counted up to byte ${step.value.next}`);
+        if (step.value.isShort && range.to < Number.MAX_SAFE_INTEGER)
+          events.onProblem(`${task.label}: became shorter while it was read; counted up to byte ${step.value.next}`);
         break;
       }
       const event = step.value;

@@ -12,7 +12,17 @@ import { analyze } from '../analyze/analyze.ts';
 import { configuredBy } from '../cli/configured.ts';
 import { CliError, CommandExit, EXIT_FINDINGS, systemReason, usageError } from '../cli/errors.ts';
 import { type Io, widthOf, write } from '../cli/io.ts';
-import { type ConfigOptions, type TimeOption, parseCount, resolveTime, sinceOption, untilOption, withConfigOptions, withExamples, withJsonOption } from '../cli/options.ts';
+import {
+  type ConfigOptions,
+  type TimeOption,
+  parseCount,
+  resolveTime,
+  sinceOption,
+  untilOption,
+  withConfigOptions,
+  withExamples,
+  withJsonOption,
+} from '../cli/options.ts';
 import { createProgress } from '../cli/progress.ts';
 import { painter } from '../cli/style.ts';
 import { didYouMean } from '../cli/suggest.ts';
@@ -52,7 +62,11 @@ export function command(io: Io): Command {
     .addOption(untilOption())
     .option('--top <n>', 'how many keys to list', parseCount, 10)
     .addOption(new Option('--format <name>', 'format of the lines (default: found by looking)').choices(['auto', ...FORMAT_NAMES]))
-    .option('--map <role=field>', `field of flat JSON lines for a role, for instance status=code or latency=took:ms (repeatable); roles: ${ROLES.join(', ')}`, parseMap)
+    .option(
+      '--map <role=field>',
+      `field of flat JSON lines for a role, for instance status=code or latency=took:ms (repeatable); roles: ${ROLES.join(', ')}`,
+      parseMap,
+    )
     .addOption(new Option('--key-by <who>', 'who owns an event (default: auto, the best name there is)').choices(['auto', 'key', 'user', 'client']))
     .option('--key-names <names>', 'names of headers, fields and query parameters that carry a key, separated by commas', (text: string) =>
       text
@@ -119,7 +133,14 @@ function readingOf(config: Config, options: Options): ReadingConfig {
     map:
       map === undefined
         ? reading.map
-        : { fields: { ...reading.map.fields, ...map.fields }, ...(map.latencyUnit === undefined ? (reading.map.latencyUnit === undefined ? {} : { latencyUnit: reading.map.latencyUnit }) : { latencyUnit: map.latencyUnit }) },
+        : {
+            fields: { ...reading.map.fields, ...map.fields },
+            ...(map.latencyUnit === undefined
+              ? reading.map.latencyUnit === undefined
+                ? {}
+                : { latencyUnit: reading.map.latencyUnit }
+              : { latencyUnit: map.latencyUnit }),
+          },
     keyNames: options.keyNames ?? reading.keyNames,
     keyBy: options.keyBy ?? reading.keyBy,
   };
@@ -130,7 +151,11 @@ function planned(config: Config, plan: string | undefined): Config {
   if (plan === undefined) return config;
   const plans = Object.keys(config.directory.plans);
   if (!plans.includes(plan)) {
-    throw usageError(plans.length === 0 ? `there is no plan '${plan}': the configuration has no plans` : `there is no plan '${plan}'${didYouMean(plan, plans)}; there are ${plans.join(', ')}`);
+    throw usageError(
+      plans.length === 0
+        ? `there is no plan '${plan}': the configuration has no plans`
+        : `there is no plan '${plan}'${didYouMean(plan, plans)}; there are ${plans.join(', ')}`,
+    );
   }
   return { ...config, directory: { ...config.directory, keys: [...config.directory.keys, { match: '*', plan, rules: {} }] } };
 }

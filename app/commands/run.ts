@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { configuredBy } from '../cli/configured.ts';
@@ -41,6 +42,7 @@ async function start(io: Io, logs: readonly string[], options: ConfigOptions): P
       pepper,
       sources: sourcesOf(sources, { clock, stdin: io.stdin, lineBytesMax: config.limits.lineBytes }),
       clock,
+      threads: Math.min(availableParallelism(), BACKLOG_THREADS_MAX),
       onProblem: (message) => log.warn(message),
       onEvent: (event) => log.desk(event),
     });
@@ -61,6 +63,8 @@ async function start(io: Io, logs: readonly string[], options: ConfigOptions): P
 }
 
 const DRAIN_MS = 10_000;
+/** The store is one writer: more threads would wait for it. */
+const BACKLOG_THREADS_MAX = 4;
 
 function sourcesFor(logs: readonly string[], config: Config): readonly SourceConfig[] {
   if (logs.length > 0) {

@@ -5,10 +5,16 @@ import type { Clock } from '../../core/clock.ts';
 import type { Config } from '../config/config.ts';
 
 /** The configured channels with their real clients. */
-export function channelsOf(config: Pick<Config, 'alerts'>, deps: { readonly clock: Clock; readonly onProblem: (message: string) => void }): readonly DeskChannel[] {
+export function channelsOf(
+  config: Pick<Config, 'alerts'>,
+  deps: { readonly clock: Clock; readonly onProblem: (message: string) => void },
+): readonly DeskChannel[] {
   const { slack, email } = config.alerts.channels;
   return [
-    ...slack.map((channel) => ({ notifier: new SlackNotifier(channel, { name: channel.name, now: () => deps.clock.now() }), minSeverity: channel.minSeverity })),
+    ...slack.map((channel) => ({
+      notifier: new SlackNotifier(channel, { name: channel.name, now: () => deps.clock.now() }),
+      minSeverity: channel.minSeverity,
+    })),
     ...email.map((channel) => ({
       notifier: new EmailNotifier(channel, {
         name: channel.name,

@@ -54,7 +54,9 @@ export class LiveStats implements PartialBus {
       this.#seen.add(entity);
       const input = new ByteReader(cells);
       const counters = decodeCounters(input);
-      const addresses = Sketch.decode(input).tally('address').items.map((item) => `${item.hi},${item.lo}`);
+      const addresses = Sketch.decode(input)
+        .tally('address')
+        .items.map((item) => `${item.hi},${item.lo}`);
       const minute = getOr(this.#cells, window, () => new Map<EntityId, Map<string, Cell>>());
       getOr(minute, entity, () => new Map<string, Cell>()).set(segment, { requests: at(counters, C.requests), errors: errorsOf(counters), addresses });
     }
@@ -82,7 +84,12 @@ export class LiveStats implements PartialBus {
     return [...sums]
       .sort(([a, x], [b, y]) => full(y) - full(x) || y.requests - x.requests || (a < b ? -1 : 1))
       .slice(0, count)
-      .map(([entity, sum]) => ({ entity, minutes: sum.minutes, errorShare: sum.requests === 0 ? undefined : sum.errors / sum.requests, addresses: sum.addresses.size }));
+      .map(([entity, sum]) => ({
+        entity,
+        minutes: sum.minutes,
+        errorShare: sum.requests === 0 ? undefined : sum.errors / sum.requests,
+        addresses: sum.addresses.size,
+      }));
   }
 }
 

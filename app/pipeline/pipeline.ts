@@ -11,6 +11,7 @@ import { C, at } from '../../core/counters.ts';
 import { createJudge, type Judge } from '../../detectors/judge.ts';
 import { seedFrom } from '../../detectors/seed.ts';
 import type { PartitionProgress } from '../../detectors/watermark.ts';
+import { CellPool } from '../../ingest/parallel/cell-pool.ts';
 import { Normaliser } from '../../ingest/parse/normaliser.ts';
 import { type PartitionState, Pump } from '../../ingest/pump.ts';
 import { SEGMENT_BYTES } from '../../ingest/source/segment-grid.ts';
@@ -40,6 +41,8 @@ export type PipelineOptions = {
   readonly clock: Clock;
   readonly onProblem: (message: string) => void;
   readonly onEvent?: (event: DeskEvent) => void;
+  /** For a large backlog; default 1. */
+  readonly threads?: number;
   /** Sees every batch on its way to the judge. */
   readonly tap?: (bus: PartialBus) => PartialBus;
   /** Channels beside the configured ones. */
@@ -67,7 +70,13 @@ export class Pipeline implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #stack: AsyncDisposableStack;
 
-  private constructor(parts: Pick<Pipeline, 'store' | 'journal' | 'desk' | 'judge' | 'directory' | 'judging'> & { pumps: readonly Pump[]; clock: Clock; stack: AsyncDisposableStack }) {
+  private constructor(
+    parts: Pick<Pipeline, 'store' | 'journal' | 'desk' | 'judge' | 'directory' | 'judging'> & {
+      pumps: readonly Pump[];
+      clock: Clock;
+      stack: AsyncDisposableStack;
+    },
+  ) {
     this.store = parts.store;
     this.journal = parts.journal;
     this.desk = parts.desk;
@@ -118,12 +127,31 @@ export class Pipeline implements AsyncDisposable {
     await judge.seed({ windows: store.windows({ from: seedFrom(judgedThrough), to: minuteOf(clock.now()) + 3 }), judgedThrough, open });
     // 5. the sources, last: from here on records move
     const pumps: Pump[] = [];
+    const threads = options.threads ?? 1;
     const judging = new Judging({ judge, desk, directory, clock, progress: () => progressOf(pumps) });
     for (const source of options.sources) {
       const { reading } = source;
       const events = stack.use(await source.open(known, store));
       const normaliser = (): Normaliser =>
-        new Normaliser({ fingerprinter, keyNames: reading.keyNames, keyBy: reading.keyBy, trustedProxies: config.clients.trustedProxies, forwardedDepth: config.clients.depth });
+        new Normaliser({
+          fingerprinter,
+          keyNames: reading.keyNames,
+          keyBy: reading.keyBy,
+          trustedProxies: config.clients.trustedProxies,
+          forwardedDepth: config.clients.depth,
+        });
+      const pool =
+        threads < 2
+          ? undefined
+          : stack.use(
+              new CellPool(threads, {
+                pepper: options.pepper.reveal(),
+                keyNames: reading.keyNames,
+                keyBy: reading.keyBy,
+                trustedProxies: config.clients.trustedProxies,
+                forwardedDepth: config.clients.depth,
+              }),
+            );
       pumps.push(
         new Pump(
           {
@@ -133,7 +161,7 @@ export class Pipeline implements AsyncDisposable {
             flushMs: FLUSH_MS,
             normaliser,
           },
-          { source: events, store, bus: options.tap?.(judging) ?? judging, clock, onProblem, origin: source.tag },
+          { source: events, store, bus: options.tap?.(judging) ?? judging, clock, onProblem, origin: source.tag, pool },
         ),
       );
     }
@@ -153,7 +181,12 @@ export class Pipeline implements AsyncDisposable {
     if (signal.aborted) stop.abort();
     // A source that ends (standard input) ends the run, when it is the last one.
     const pumping = this.#pumpAll(stop.signal).then(() => stop.abort());
-    const parts = [pumping, this.#every(ADVANCE_MS, () => this.judging.advance(), stop.signal), this.#every(TICK_MS, () => this.desk.tick(), stop.signal), this.desk.run(stop.signal)];
+    const parts = [
+      pumping,
+      this.#every(ADVANCE_MS, () => this.judging.advance(), stop.signal),
+      this.#every(TICK_MS, () => this.desk.tick(), stop.signal),
+      this.desk.run(stop.signal),
+    ];
     try {
       await Promise.all(parts);
     } finally {

@@ -22,14 +22,26 @@ export function runLog(io: Io, level: Config['log']['level']): RunLog {
           const { transition, alert } = event;
           if (alert === undefined || transition.to === 'pending' || transition.to === 'ok') return;
           if (transition.to === 'recovering') return;
-          const fields = { alert: alert.id, rule: alert.rule, entity: alert.entity, severity: alert.severity, from: transition.from, to: transition.to, cause: transition.cause };
+          const fields = {
+            alert: alert.id,
+            rule: alert.rule,
+            entity: alert.entity,
+            severity: alert.severity,
+            from: transition.from,
+            to: transition.to,
+            cause: transition.cause,
+          };
           lines.warn(`${alert.severity} ${transition.to}: ${alert.label}: ${alert.finding.why}`, fields);
           return;
         }
         case 'delivery': {
           const { delivery, row } = event;
           if (delivery.result === 'sent') lines.info(`told ${row?.channel ?? '?'}: ${row?.kind ?? '?'}`, { row: delivery.row, attempt: delivery.attempt });
-          else if (delivery.result !== 'merged') lines.warn(`${row?.channel ?? '?'} did not take a message (${delivery.result}): ${delivery.reason ?? ''}`, { row: delivery.row, attempt: delivery.attempt });
+          else if (delivery.result !== 'merged')
+            lines.warn(`${row?.channel ?? '?'} did not take a message (${delivery.result}): ${delivery.reason ?? ''}`, {
+              row: delivery.row,
+              attempt: delivery.attempt,
+            });
           return;
         }
         case 'problem':
@@ -49,7 +61,12 @@ function terminalLines(io: Io, level: Config['log']['level']): Omit<RunLog, 'des
   const say = (rank: (typeof RANKS)[number], message: string, severity: unknown): void => {
     if (RANKS.indexOf(rank) < RANKS.indexOf(level)) return;
     const time = new Date(io.clock.now()).toISOString().slice(11, 19);
-    const style = typeof severity === 'string' && severity in SEVERITY_STYLES ? SEVERITY_STYLES[severity as keyof typeof SEVERITY_STYLES] : rank === 'warn' ? 'yellow' : 'reset';
+    const style =
+      typeof severity === 'string' && severity in SEVERITY_STYLES
+        ? SEVERITY_STYLES[severity as keyof typeof SEVERITY_STYLES]
+        : rank === 'warn'
+          ? 'yellow'
+          : 'reset';
     io.stderr.write(`${paint('dim', time)} ${paint(style, printable(message))}\n`);
   };
   return { info: (message, fields) => say('info', message, fields?.['severity']), warn: (message, fields) => say('warn', message, fields?.['severity']) };

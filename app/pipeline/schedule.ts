@@ -12,13 +12,22 @@ const FOLD_AFTER_MINUTES = 20;
 /** What happens by the clock: hours and days folded and old windows dropped every hour, the digest once a day. node-cron only wakes. */
 export function startSchedule(pipeline: Pipeline, config: Config, deps: { readonly clock: Clock; readonly log: RunLog }): Disposable {
   const { clock, log } = deps;
-  const failed = (what: string) => (error: unknown) => log.warn(`${what} failed and is tried again at its next time: ${error instanceof Error ? error.message : String(error)}`);
-  const tasks = [nodeCron.schedule('22 * * * *', () => housekeeping(pipeline, config, clock, log).catch(failed('housekeeping')), { name: 'housekeeping', noOverlap: true })];
+  const failed = (what: string) => (error: unknown) =>
+    log.warn(`${what} failed and is tried again at its next time: ${error instanceof Error ? error.message : String(error)}`);
+  const tasks = [
+    nodeCron.schedule('22 * * * *', () => housekeeping(pipeline, config, clock, log).catch(failed('housekeeping')), { name: 'housekeeping', noOverlap: true }),
+  ];
   const { digest } = config.alerts;
   if (digest.enabled) {
     const [hour = '9', minute = '0'] = digest.at.split(':');
     const timezone = digest.timezone === 'local' ? {} : { timezone: digest.timezone };
-    tasks.push(nodeCron.schedule(`${Number(minute)} ${Number(hour)} * * *`, () => sendDigest(pipeline, clock).catch(failed('the digest')), { name: 'digest', noOverlap: true, ...timezone }));
+    tasks.push(
+      nodeCron.schedule(`${Number(minute)} ${Number(hour)} * * *`, () => sendDigest(pipeline, clock).catch(failed('the digest')), {
+        name: 'digest',
+        noOverlap: true,
+        ...timezone,
+      }),
+    );
   }
   return {
     [Symbol.dispose]: () => {

@@ -9,7 +9,10 @@ import type { SourceConfig } from '../config/config.ts';
 import type { PipelineSource } from './pipeline.ts';
 
 /** The configured sources. A file is known again by its content under the source that first read it, or under any when that one is gone from the configuration. */
-export function sourcesOf(sources: readonly SourceConfig[], deps: { readonly clock: Clock; readonly stdin: Readable; readonly lineBytesMax: number }): readonly PipelineSource[] {
+export function sourcesOf(
+  sources: readonly SourceConfig[],
+  deps: { readonly clock: Clock; readonly stdin: Readable; readonly lineBytesMax: number },
+): readonly PipelineSource[] {
   const tags = new Set(sources.map(tagOf));
   return sources.map((source): PipelineSource => {
     const tag = tagOf(source);
@@ -25,7 +28,10 @@ export function sourcesOf(sources: readonly SourceConfig[], deps: { readonly clo
           const origin = await store.control(originName(partition.id));
           if (origin === tag || (origin !== undefined && !tags.has(origin))) own.push(partition);
         }
-        return fileFollow({ patterns: source.patterns, lineBytesMax: deps.lineBytesMax, segmentBytes: SEGMENT_BYTES }, { clock: deps.clock, newId: newPartitionId, known: own });
+        return fileFollow(
+          { patterns: source.patterns, lineBytesMax: deps.lineBytesMax, segmentBytes: SEGMENT_BYTES },
+          { clock: deps.clock, newId: newPartitionId, known: own },
+        );
       },
     };
   });

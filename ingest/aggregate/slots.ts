@@ -189,7 +189,13 @@ export class Slots {
   #countNetwork(base: number, address: number, count: number, failed: number): void {
     const number = this.#normaliser.networkNumber(address);
     const terms = this.#normaliser.networks;
-    this.#tally[base + NETWORK] = this.#tallies.add(this.#tally[base + NETWORK] as number, terms.hi[number] as number, terms.lo[number] as number, count, failed);
+    this.#tally[base + NETWORK] = this.#tallies.add(
+      this.#tally[base + NETWORK] as number,
+      terms.hi[number] as number,
+      terms.lo[number] as number,
+      count,
+      failed,
+    );
   }
 
   #startNetworks(base: number, addresses: number): void {

@@ -113,7 +113,8 @@ export class TallyArena {
     for (const at of items.order) {
       const { values } = items;
       target = this.add(target, values[at] as number, values[at + 1] as number, values[at + 2] as number, values[at + 3] as number);
-      if ((values[at + 4] as number) > 0 && this.isHeavy(target)) this.#addOver(target, values[at] as number, values[at + 1] as number, values[at + 4] as number);
+      if ((values[at + 4] as number) > 0 && this.isHeavy(target))
+        this.#addOver(target, values[at] as number, values[at + 1] as number, values[at + 4] as number);
     }
     if (isHeavy) {
       if (!this.isHeavy(target)) {
@@ -314,4 +315,3 @@ function sortedItems(values: Int32Array): { readonly values: Int32Array; readonl
   order.sort((a, b) => (isBefore(values, a, b) ? -1 : 1));
   return { values, order };
 }
-

@@ -41,7 +41,10 @@ export function detectFormat(head: Uint8Array, options: DetectOptions = {}): Det
       const missing = (['time', 'status'] as const).filter((role) => map.fields[role] === undefined);
       if (missing.length > 0) {
         const fields = [...new Set(records.flatMap((record) => Object.keys(record)))].slice(0, 12).join(', ');
-        return { format: undefined, why: `these JSON lines show no field for ${missing.join(' and ')} (fields: ${fields || 'none'}); name it with --map ${missing[0]}=FIELD` };
+        return {
+          format: undefined,
+          why: `these JSON lines show no field for ${missing.join(' and ')} (fields: ${fields || 'none'}); name it with --map ${missing[0]}=FIELD`,
+        };
       }
       return { format: jsonFormat(map), isGuess: said === undefined };
     }

@@ -142,7 +142,14 @@ function placeholderFor(bytes: Uint8Array, start: number, end: number, classes: 
   const isHexOnly = (classes & ~(DIGIT | LETTER_LOWER | LETTER_UPPER | HEX_LETTER)) === 0;
   const letters = classes & (LETTER_LOWER | LETTER_UPPER);
   if ((classes & OTHER) === 0 && (classes & DOT) === 0) {
-    if (length === 36 && bytes[start + 8] === 45 && bytes[start + 13] === 45 && bytes[start + 18] === 45 && bytes[start + 23] === 45 && (classes & NON_HEX_LETTER) === 0) {
+    if (
+      length === 36 &&
+      bytes[start + 8] === 45 &&
+      bytes[start + 13] === 45 &&
+      bytes[start + 18] === 45 &&
+      bytes[start + 23] === 45 &&
+      (classes & NON_HEX_LETTER) === 0
+    ) {
       return PLACEHOLDER.uuid;
     }
     if (length === 10 && bytes[start + 4] === 45 && bytes[start + 7] === 45 && letters === 0) return PLACEHOLDER.date;

@@ -157,7 +157,9 @@ export function readDecimal(bytes: Uint8Array, start: number, end: number): numb
 }
 
 function slowDecimal(bytes: Uint8Array, start: number, end: number): number {
-  const text = Buffer.from(bytes.subarray(start, Math.min(end, start + 40))).toString('latin1').trim();
+  const text = Buffer.from(bytes.subarray(start, Math.min(end, start + 40)))
+    .toString('latin1')
+    .trim();
   return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN;
 }
 

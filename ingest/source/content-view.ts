@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Offset } from '../../core/types.ts';
-import { edgeHash, type Identity } from './file-identity.ts';
+import { FIRST_BYTES, edgeHash, type Identity } from './file-identity.ts';
 import type { FollowedPartition } from './followed-partition.ts';
 import { EDGE_BYTES } from './last-bytes.ts';
 import { readAt } from './packed-file.ts';
@@ -53,14 +53,24 @@ export class HeadHashes {
     this.#head = head;
   }
 
+  /** Whether the content is shorter than what `identity` tells of the beginning, and may be a part of it. Of a few bytes nothing can be said. */
+  mayBePart(identity: Identity): boolean {
+    if (this.#head.length >= identity.headLength) return false;
+    return this.#head.length < FIRST_BYTES || this.#hashOf(Math.min(FIRST_BYTES, identity.headLength)) === identity.firstHash;
+  }
+
   /** Whether the content begins as `identity` says. False also where it is shorter. */
   agree(identity: Identity): boolean {
     if (identity.headLength === 0 || this.#head.length < identity.headLength) return false;
-    let text = this.#byLength.get(identity.headLength);
+    return this.#hashOf(identity.headLength) === identity.headHash;
+  }
+
+  #hashOf(length: number): string {
+    let text = this.#byLength.get(length);
     if (text === undefined) {
-      text = edgeHash(this.#head.subarray(0, identity.headLength));
-      this.#byLength.set(identity.headLength, text);
+      text = edgeHash(this.#head.subarray(0, length));
+      this.#byLength.set(length, text);
     }
-    return text === identity.headHash;
+    return text;
   }
 }

@@ -133,7 +133,8 @@ async function filesBelow(directory: string, problems: NameProblem[]): Promise<F
       // A link to a directory is not entered: it may lead back here.
       const found = await lookUp(path);
       if (found.kind === 'file' && found.file.isRegular) files.push(found.file);
-      if (found.kind === 'failed' && found.code !== 'ENOENT' && found.code !== 'ENXIO') problems.push({ subject: path, message: found.reason, isAbsent: false });
+      if (found.kind === 'failed' && found.code !== 'ENOENT' && found.code !== 'ENXIO')
+        problems.push({ subject: path, message: found.reason, isAbsent: false });
     }
   } catch (error) {
     problems.push({ subject: directory, message: fsReason(error), isAbsent: false });

@@ -12,6 +12,8 @@ export type Identity = {
   /** At most 4096 and at most `next`: a file that was short when it was seen still matches after it grew. */
   readonly headLength: number;
   readonly headHash: string;
+  /** Of the first 32 bytes: tells whether a file shorter than the head may be the beginning of a copy. */
+  readonly firstHash: string;
   /** At most 4096 and at most `next`; 0 where it could not be remembered. */
   readonly tailLength: number;
   readonly tailHash: string;
@@ -29,13 +31,24 @@ export type FileCursor = Identity & {
   readonly stamp?: string | undefined;
 };
 
+/** How much of the beginning `firstHash` covers. */
+export const FIRST_BYTES = 32;
+
 /** Two files are told apart by the first 96 bits of SHA-256: log content is chosen by strangers. */
 export function edgeHash(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex').slice(0, 24);
 }
 
 export function identityOf(next: Offset, edges: Edges): Identity {
-  return { next, headLength: edges.head.length, headHash: edgeHash(edges.head), tailLength: edges.tail.length, tailHash: edgeHash(edges.tail) };
+  const { head, tail } = edges;
+  return {
+    next,
+    headLength: head.length,
+    headHash: edgeHash(head),
+    firstHash: edgeHash(head.subarray(0, FIRST_BYTES)),
+    tailLength: tail.length,
+    tailHash: edgeHash(tail),
+  };
 }
 
 /** The name of an inode within this machine, as hints and the table of open files use it. */
@@ -50,6 +63,7 @@ export function encodeCursor(cursor: FileCursor): string {
     v: CURSOR_VERSION,
     next: cursor.next,
     head: [cursor.headLength, cursor.headHash],
+    first: cursor.firstHash,
     tail: [cursor.tailLength, cursor.tailHash],
     dev: cursor.device,
     ino: cursor.inode,
@@ -64,16 +78,18 @@ export function encodeCursor(cursor: FileCursor): string {
 export function decodeCursor(text: string): FileCursor | undefined {
   const value = parseObject(text);
   if (value === undefined || value['v'] !== CURSOR_VERSION) return undefined;
-  const { next, dev, ino, path, stamp } = value;
+  const { next, first, dev, ino, path, stamp } = value;
   const head = parseEdge(value['head']);
   const tail = parseEdge(value['tail']);
   const compression = parseCompression(value['zip']);
-  if (typeof next !== 'number' || typeof dev !== 'string' || typeof ino !== 'string' || typeof path !== 'string') return undefined;
+  if (typeof next !== 'number' || typeof first !== 'string') return undefined;
+  if (typeof dev !== 'string' || typeof ino !== 'string' || typeof path !== 'string') return undefined;
   if (head === undefined || tail === undefined || compression === undefined) return undefined;
   return {
     next,
     headLength: head.length,
     headHash: head.hash,
+    firstHash: first,
     tailLength: tail.length,
     tailHash: tail.hash,
     device: dev,

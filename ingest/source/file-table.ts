@@ -19,12 +19,15 @@ export type FileRecord = {
   group: number;
   /** When its size or change time was last seen to differ, monotonic. */
   changedAt: number;
+  readonly foundAt: number;
   role: FileRole;
   partition: FollowedPartition | undefined;
   /** Size and change time when the role was decided. */
   decidedStamp: string;
   /** A copy to its last byte. */
   isSure: boolean;
+  /** Unpacked size when the role was decided. */
+  contentBytes: number;
   check: PackedCheck | undefined;
   /** What was told of it. */
   ignoredWhy: string | undefined;
@@ -72,10 +75,12 @@ export class FileTable {
       key: file.input.key,
       ...file,
       changedAt: now,
+      foundAt: now,
       role: 'new',
       partition: undefined,
       decidedStamp: '',
       isSure: false,
+      contentBytes: 0,
       check: undefined,
       ignoredWhy: undefined,
     };
@@ -94,9 +99,14 @@ export function needsLook(record: FileRecord): boolean {
     case 'unreadable':
       return true;
     case 'copy':
-      return record.decidedStamp !== record.input.stamp || !record.isSure || record.partition?.state !== 'reading';
+      return record.decidedStamp !== record.input.stamp || !record.isSure || isBeyond(record);
     case 'settled':
     case 'ignored':
       return record.decidedStamp !== record.input.stamp;
   }
+}
+
+/** The partition stopped reading its own file before it had all that this copy holds. */
+function isBeyond({ partition, contentBytes }: FileRecord): boolean {
+  return partition === undefined || (partition.state !== 'reading' && partition.next < contentBytes);
 }

@@ -9,10 +9,10 @@ import { PackedContent, PlainContent } from './followed-content.ts';
 import { FollowedPartition } from './followed-partition.ts';
 import { errorCode, fsReason, problem } from './fs-problem.ts';
 import { type Verdict, identify } from './identify.ts';
-import { EDGE_BYTES } from './last-bytes.ts';
+import { EDGE_BYTES, LastBytes } from './last-bytes.ts';
 import { LineBlocks } from './line-blocks.ts';
 import { PackedCheck } from './packed-check.ts';
-import { readAt } from './packed-file.ts';
+import { readAt, unpack } from './packed-file.ts';
 import { Place } from './place.ts';
 import { SAMPLE_BYTES, whyNotText } from './sample.ts';
 
@@ -85,20 +85,26 @@ function isSettled(state: FollowState, record: FileRecord): boolean {
   return state.clock.monotonic() - record.changedAt >= settleMs || state.clock.now() - record.input.modifiedAt >= settleMs;
 }
 
+/** Another file that is being unpacked, or is not quiet yet, may turn out to hold what this one has to be compared with. */
+function isOtherUndecided(state: FollowState, record: FileRecord): boolean {
+  if (state.clock.monotonic() - record.foundAt > state.times.orphanMs) return false;
+  return [...state.table.all()].some((other) => other !== record && (other.role === 'checking' || (other.role === 'new' && other.input.sizeBytes > 0)));
+}
+
 function identifyRecord(state: FollowState, record: FileRecord, view: ContentView): Promise<Verdict> {
   return identify({
     view,
     key: record.key,
-    isSettled: isSettled(state, record),
+    isSettled: isSettled(state, record) && !isOtherUndecided(state, record),
     partitions: [...state.partitions.values()],
     isPrefixOf: (partition, content) => isPrefixOf(state, partition, content),
   });
 }
 
-/** Looks into the plain file that a partition was read from, when that is still there. */
+/** Looks into a file that the partition was read from, or a copy of all it read, where one is still there. */
 async function isPrefixOf(state: FollowState, partition: FollowedPartition, view: ContentView): Promise<boolean | undefined> {
   for (const record of state.table.all()) {
-    if (record.partition !== partition || record.role !== 'settled') continue;
+    if (record.partition !== partition || (record.role !== 'settled' && !(record.role === 'copy' && record.isSure))) continue;
     const isPrefix = await endsInFile(record, view);
     if (isPrefix !== undefined) return isPrefix;
   }
@@ -109,14 +115,29 @@ async function endsInFile(record: FileRecord, view: ContentView): Promise<boolea
   try {
     await using handle = await open(record.input.path, 'r');
     const stats = await handle.stat({ bigint: true });
-    const head = await readAt(handle, 0, EDGE_BYTES);
-    if (inodeKey(stats.dev, stats.ino) !== record.key || detectCompression(head) !== 'none') return undefined;
+    if (inodeKey(stats.dev, stats.ino) !== record.key) return undefined;
     const tail = await view.tail();
-    return Buffer.compare(await readAt(handle, view.sizeBytes - tail.length, tail.length), tail) === 0;
+    const compression = detectCompression(await readAt(handle, 0, EDGE_BYTES));
+    const there = compression === 'none' ? await readAt(handle, view.sizeBytes - tail.length, tail.length) : await tailAt(handle, compression, view.sizeBytes);
+    // Too short to tell, or cut meanwhile.
+    return there.length < tail.length ? undefined : Buffer.compare(there, tail) === 0;
   } catch (error) {
     if (errorCode(error) === undefined) throw error;
     return undefined;
   }
+}
+
+/** The unpacked bytes before `end`, as `tail` of a file of that size has them. */
+async function tailAt(handle: FileHandle, compression: Exclude<Compression, 'none'>, end: number): Promise<Uint8Array> {
+  const stream = unpack(handle, compression);
+  const tail = new LastBytes();
+  let at = 0;
+  for (let chunk = await stream.read(); chunk.length > 0 && at < end; chunk = await stream.read()) {
+    tail.push(chunk.subarray(0, end - at));
+    at += chunk.length;
+  }
+  stream.close();
+  return tail.view();
 }
 
 type Looked = { readonly handle: FileHandle; readonly view: ContentView; readonly compression: Compression; readonly sample: Uint8Array | undefined };
@@ -132,6 +153,7 @@ async function carryOut(state: FollowState, record: FileRecord, verdict: Verdict
       if (verdict.of.state !== 'reading') return false;
       record.role = 'copy';
       record.isSure = verdict.isSure;
+      record.contentBytes = looked.view.sizeBytes;
       return false;
     case 'continues': {
       const { partition } = verdict;

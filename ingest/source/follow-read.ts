@@ -74,7 +74,12 @@ export async function* finishPartition(state: FollowState, partition: FollowedPa
   const isLost = partition.state === 'orphan' && partition.isCut;
   partition.state = 'done';
   await releaseFile(state, partition, 'settled');
-  if (isLost) yield problem(partition.path, `was truncated before byte ${partition.next} and what followed was read, and no copy of it was found: lines may be lost`, partition.name);
+  if (isLost)
+    yield problem(
+      partition.path,
+      `was truncated before byte ${partition.next} and what followed was read, and no copy of it was found: lines may be lost`,
+      partition.name,
+    );
   partition.isAnnounced = false;
   yield { kind: 'finished', partition: partition.name, position: partition.next };
   partition.forgetPlace();

@@ -88,4 +88,3 @@ export async function releaseFile(state: FollowState, partition: FollowedPartiti
   }
   await closeQuietly(file.content);
 }
-

@@ -67,7 +67,7 @@ async function compareWithRemembered({ view, partitions }: IdentifyInput): Promi
     if (identity === undefined || identity.next === 0) continue;
     const candidate = { partition, identity };
     if (!heads.agree(identity)) {
-      if (view.sizeBytes < identity.headLength && isSameBeginning(partition.head, view.head)) longer.push(candidate);
+      if (heads.mayBePart(identity)) longer.push(candidate);
       continue;
     }
     if (view.sizeBytes < identity.next) {
@@ -111,7 +111,8 @@ async function compareWithFile(partition: FollowedPartition, content: PlainConte
   if (identity === undefined || identity.next === 0) return WAIT;
   const isHeld = await view.holds(partition, identity);
   if (isHeld === undefined) return UNKNOWN;
-  return isHeld ? { kind: 'copy', of: partition, isSure: false } : undefined;
+  if (!isHeld) return undefined;
+  return partition.file?.isAtEnd === true ? { kind: 'continues', partition } : { kind: 'copy', of: partition, isSure: false };
 }
 
 function isSameBeginning(head: Uint8Array | undefined, other: Uint8Array): boolean {

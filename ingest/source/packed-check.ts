@@ -59,8 +59,8 @@ export class PackedCheck implements ContentView {
 
   holds(partition: FollowedPartition, identity: Identity): Promise<boolean | undefined> {
     const suspect = this.#suspects.find((known) => known.partition === partition);
-    // Of a partition that went on meanwhile, what was seen of it then is enough to know a copy.
-    const isCurrent = suspect?.identity.next === identity.next || partition.state === 'reading';
+    // Of a partition that is reading on, what was seen of it a while ago is enough to know a copy.
+    const isCurrent = suspect?.identity.next === identity.next || partition.file?.isAtEnd === false;
     return Promise.resolve(isCurrent ? suspect?.isHeld : undefined);
   }
 

@@ -44,5 +44,13 @@ export async function firstChunks(stream: { read(): Promise<Uint8Array> }, lengt
 
 /** The first `length` bytes of chunks, in one piece. */
 export function joinHead(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  return new Uint8Array(Buffer.concat(chunks, Math.min(length, chunks.reduce((sum, chunk) => sum + chunk.length, 0))));
+  return new Uint8Array(
+    Buffer.concat(
+      chunks,
+      Math.min(
+        length,
+        chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+      ),
+    ),
+  );
 }

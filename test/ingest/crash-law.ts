@@ -13,7 +13,17 @@ import { testNormaliser } from '../support/ingest.ts';
 
 /** One line of a random log: an event, or garbage that must be counted under a reason and never move anything else. */
 type Line =
-  | { readonly kind: 'event'; readonly minute: number; readonly key: number; readonly address: number; readonly agent: number; readonly status: number; readonly bytes: number; readonly ms: number; readonly path: number }
+  | {
+      readonly kind: 'event';
+      readonly minute: number;
+      readonly key: number;
+      readonly address: number;
+      readonly agent: number;
+      readonly status: number;
+      readonly bytes: number;
+      readonly ms: number;
+      readonly path: number;
+    }
   | { readonly kind: 'garbage'; readonly text: string };
 
 const BASE_MINUTE = 29_900_000;
@@ -35,13 +45,34 @@ export const lineArb: fc.Arbitrary<Line> = fc.oneof(
       path: fc.nat(5),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('garbage' as const), text: fc.constantFrom('', '{"ts":', 'not json', '{"ts":1794000000000}', '{"ts":12,"status":200}', '\u0000\u0000', '{"ts":"never","status":200}', '{"ts":1794000000000,"status":999}') }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('garbage' as const),
+      text: fc.constantFrom(
+        '',
+        '{"ts":',
+        'not json',
+        '{"ts":1794000000000}',
+        '{"ts":12,"status":200}',
+        '\u0000\u0000',
+        '{"ts":"never","status":200}',
+        '{"ts":1794000000000,"status":999}',
+      ),
+    }),
+  },
 );
 
 export type Step = 'flush' | 'crash' | 'crash_before_ack' | 'replay_old' | 'go_on';
-export const stepArb = fc.record({ lines: fc.integer({ min: 1, max: 12 }), step: fc.constantFrom<Step>('flush', 'flush', 'crash', 'crash_before_ack', 'replay_old', 'go_on', 'go_on') });
+export const stepArb = fc.record({
+  lines: fc.integer({ min: 1, max: 12 }),
+  step: fc.constantFrom<Step>('flush', 'flush', 'crash', 'crash_before_ack', 'replay_old', 'go_on', 'go_on'),
+});
 
-const format = jsonFormat({ fields: { time: 'ts', address: 'ip', target: 'path', method: 'm', status: 'status', bytesOut: 'out', latency: 'ms', agent: 'ua', secret: 'key' }, latencyUnit: 'ms' });
+const format = jsonFormat({
+  fields: { time: 'ts', address: 'ip', target: 'path', method: 'm', status: 'status', bytesOut: 'out', latency: 'ms', agent: 'ua', secret: 'key' },
+  latencyUnit: 'ms',
+});
 
 function render(line: Line, index: number): string {
   if (line.kind === 'garbage') return line.text;
@@ -84,7 +115,20 @@ function truthOf(lines: readonly Line[], offsets: readonly number[], segmentByte
 }
 
 function count(truth: Map<string, Truth>, name: string, line: Extract<Line, { kind: 'event' }>): void {
-  const entry = truth.get(name) ?? { requests: 0, s2xx: 0, s4xx: 0, s5xx: 0, s401: 0, aborted: 0, failedAuth: 0, bytesOut: 0, latencySum: 0, latencies: new Map(), addresses: new Set(), agents: new Map() };
+  const entry = truth.get(name) ?? {
+    requests: 0,
+    s2xx: 0,
+    s4xx: 0,
+    s5xx: 0,
+    s401: 0,
+    aborted: 0,
+    failedAuth: 0,
+    bytesOut: 0,
+    latencySum: 0,
+    latencies: new Map(),
+    addresses: new Set(),
+    agents: new Map(),
+  };
   truth.set(name, entry);
   entry.requests++;
   if (line.status === 499) entry.aborted++;
@@ -112,7 +156,12 @@ function fingerprintOf(key: number): string {
   return `kf1_${createHmac('sha256', Buffer.alloc(32, 7)).update(`secret-number-${key}`).digest('hex').slice(0, 32)}`;
 }
 
-export type History = { readonly lines: readonly Line[]; readonly steps: readonly { readonly lines: number; readonly step: Step }[]; readonly segmentBytes: number; readonly threads: number };
+export type History = {
+  readonly lines: readonly Line[];
+  readonly steps: readonly { readonly lines: number; readonly step: Step }[];
+  readonly segmentBytes: number;
+  readonly threads: number;
+};
 
 export const historyArb: fc.Arbitrary<History> = fc.record({
   lines: fc.array(lineArb, { minLength: 1, maxLength: 120 }),
@@ -222,7 +271,14 @@ async function runThreads(history: History, bytes: Uint8Array, store: MetricStor
     const from = lineStart(bytes, cell * segmentBytes);
     const to = lineStart(bytes, (cell + 1) * segmentBytes);
     if (to <= from) continue;
-    const ingest = (ingests[cell % threads] ??= new PartitionIngest({ source, partition: 0, generation: 1, segmentBytes, format, normaliser: testNormaliser() }));
+    const ingest = (ingests[cell % threads] ??= new PartitionIngest({
+      source,
+      partition: 0,
+      generation: 1,
+      segmentBytes,
+      format,
+      normaliser: testNormaliser(),
+    }));
     ingest.startAt(from);
     ingest.block(bytes.slice(from, to), from);
     for (const batch of ingest.finish()) expect((await store.put(batch)).ok).toBe(true);

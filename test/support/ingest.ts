@@ -7,7 +7,8 @@ import type { EntityId } from '../../core/types.ts';
 import { detectFormat } from '../../ingest/parse/detect.ts';
 import type { Format } from '../../ingest/parse/format.ts';
 import { Normaliser, type NormaliserOptions } from '../../ingest/parse/normaliser.ts';
-import { PartitionIngest, type PartitionIngestOptions } from '../../ingest/partition-ingest.ts';
+import type { PartitionIngestOptions } from '../../ingest/ingest-options.ts';
+import { PartitionIngest } from '../../ingest/partition-ingest.ts';
 
 /** A pepper that only tests use. */
 export const testFingerprinter = new Fingerprinter(new Secret(Buffer.alloc(32, 7).toString('base64')));

@@ -77,7 +77,25 @@ const scalars = fc.oneof(
   plainText.map((text) => JSON.stringify(text)),
   fc.string({ unit: 'binary', maxLength: 12 }).map((text) => JSON.stringify(text)),
   fc.string({ maxLength: 12 }).map((text) => `"${text}"`),
-  fc.constantFrom('200', '404', '499', '0', '-1', '999', '1e3', '1.5E2', '012', '5.0', '-0', '.5', '1.', '1795468802306', '1795468802.306', '12345678901234567890', '0.00000001'),
+  fc.constantFrom(
+    '200',
+    '404',
+    '499',
+    '0',
+    '-1',
+    '999',
+    '1e3',
+    '1.5E2',
+    '012',
+    '5.0',
+    '-0',
+    '.5',
+    '1.',
+    '1795468802306',
+    '1795468802.306',
+    '12345678901234567890',
+    '0.00000001',
+  ),
   fc.double({ noNaN: true, noDefaultInfinity: true }).map(String),
   fc.integer().map(String),
   fc.constantFrom('true', 'false', 'null', 'tru', '[]', '{}', '["203.0.113.4"]', '{"a":1}'),
@@ -85,17 +103,36 @@ const scalars = fc.oneof(
 const separators = fc.constantFrom(',', ', ', ' ,', ',,', '');
 const objects = fc
   .array(fc.tuple(names, fc.constantFrom(':', ': ', ' :'), scalars, separators), { maxLength: 12 })
-  .map((fields) => `{${fields.map(([name, colon, value, separator], index) => `${JSON.stringify(name)}${colon}${value}${index === fields.length - 1 ? '' : separator}`).join('')}}`);
+  .map(
+    (fields) =>
+      `{${fields.map(([name, colon, value, separator], index) => `${JSON.stringify(name)}${colon}${value}${index === fields.length - 1 ? '' : separator}`).join('')}}`,
+  );
 /** Mostly what a gateway writes, so that the fast way is really taken. */
 const usual = fc
-  .record({ ts: fc.constantFrom('1795468802306', '"2026-11-23T21:20:02Z"', '1795468802.306'), ip: plainText, path: plainText, status: fc.constantFrom('200', '"401"', '499', '"-"', '999'), out: fc.constantFrom('12', '"-"', '-4', '""'), ms: fc.constantFrom('4.25', '0', '"12"', 'null'), key: plainText, ua: plainText, xff: plainText })
-  .map((r) => `{"ts":${r.ts},"ip":"${r.ip}","path":"${r.path}","status":${r.status},"out":${r.out},"ms":${r.ms},"key":"${r.key}","ua":"${r.ua}","xff":"${r.xff}"}`);
+  .record({
+    ts: fc.constantFrom('1795468802306', '"2026-11-23T21:20:02Z"', '1795468802.306'),
+    ip: plainText,
+    path: plainText,
+    status: fc.constantFrom('200', '"401"', '499', '"-"', '999'),
+    out: fc.constantFrom('12', '"-"', '-4', '""'),
+    ms: fc.constantFrom('4.25', '0', '"12"', 'null'),
+    key: plainText,
+    ua: plainText,
+    xff: plainText,
+  })
+  .map(
+    (r) => `{"ts":${r.ts},"ip":"${r.ip}","path":"${r.path}","status":${r.status},"out":${r.out},"ms":${r.ms},"key":"${r.key}","ua":"${r.ua}","xff":"${r.xff}"}`,
+  );
 const mutated = fc.tuple(usual, fc.nat(200), fc.integer({ min: 0, max: 255 })).map(([line, at, byte]) => {
   const bytes = Buffer.from(line);
   bytes[at % bytes.length] = byte === 10 ? 11 : byte;
   return new Uint8Array(bytes);
 });
-const lines = fc.oneof(usual.map((line) => new Uint8Array(Buffer.from(line))), objects.map((line) => new Uint8Array(Buffer.from(line.replaceAll('\n', ' ')))), mutated);
+const lines = fc.oneof(
+  usual.map((line) => new Uint8Array(Buffer.from(line))),
+  objects.map((line) => new Uint8Array(Buffer.from(line.replaceAll('\n', ' ')))),
+  mutated,
+);
 
 test('the fast scanner and JSON.parse see the same event, or the scanner gives up', () => {
   let taken = 0;
@@ -115,9 +152,18 @@ test('the fast scanner and JSON.parse see the same event, or the scanner gives u
 });
 
 test('the fast way is taken for the lines that gateways write', () => {
-  const line = '{"ts":1795468802306,"ip":"203.0.113.9","method":"GET","path":"/v1/orders/48213","status":200,"out":838,"ms":97.1,"ua":"acme/2.4","key":"kw_live_0123456789abcdef"}';
+  const line =
+    '{"ts":1795468802306,"ip":"203.0.113.9","method":"GET","path":"/v1/orders/48213","status":200,"out":838,"ms":97.1,"ua":"acme/2.4","key":"kw_live_0123456789abcdef"}';
   const { fast } = bothWays(new Uint8Array(Buffer.from(line)));
-  expect(fast).toMatchObject({ at: 1_795_468_802_306, status: 200, bytesOut: 838, latencyUs: 97_100, address: '203.0.113.9', agent: 'acme/2.4', route: '/v1/orders/{id}' });
+  expect(fast).toMatchObject({
+    at: 1_795_468_802_306,
+    status: 200,
+    bytesOut: 838,
+    latencyUs: 97_100,
+    address: '203.0.113.9',
+    agent: 'acme/2.4',
+    route: '/v1/orders/{id}',
+  });
 });
 
 test('no line makes parsing throw', () => {

@@ -32,7 +32,10 @@ describe.skipIf(SHARED_DATA === undefined)('logs that real gateways wrote agree 
       const owners = perOwner(batch);
       const sum = (counter: number): number => [...owners.values()].reduce((total, counters) => total + at(counters, counter), 0);
       const inTruth = (from: number, to: number): number =>
-        Object.entries(truth.log.by_status).reduce((total, [status, count]) => total + (Number(status) >= from && Number(status) <= to && status !== '499' ? count : 0), 0);
+        Object.entries(truth.log.by_status).reduce(
+          (total, [status, count]) => total + (Number(status) >= from && Number(status) <= to && status !== '499' ? count : 0),
+          0,
+        );
       expect(batch.records).toBe(truth.log.lines);
       expect(sum(C.requests)).toBeGreaterThanOrEqual(truth.log.lines - truth.log.tolerance);
       expect(sum(C.s2xx)).toBe(inTruth(200, 299));

@@ -13,7 +13,7 @@ const RUNS = Number(process.env['KEYWATCH_RUNS'] ?? 150);
 
 type Step =
   | { readonly kind: 'append'; readonly lines: number }
-  | { readonly kind: 'partial' | 'rename' | 'copy' | 'flush' | 'kill' | 'delete' }
+  | { readonly kind: 'partial' | 'rename' | 'copy' | 'flush' | 'kill' | 'delete' | 'backUp' }
   | { readonly kind: 'slowCopy' | 'pass'; readonly ms: number }
   | { readonly kind: 'pack'; readonly index: number; readonly suffix: '.gz' | '.zst'; readonly ms: number };
 
@@ -26,7 +26,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant('pack' as const), index: fc.integer({ min: 1, max: 3 }), suffix: fc.constantFrom('.gz' as const, '.zst' as const), ms: pause }),
   },
-  { weight: 9, arbitrary: fc.record({ kind: fc.constantFrom('partial' as const, 'rename' as const, 'copy' as const, 'flush' as const, 'kill' as const, 'delete' as const) }) },
+  { weight: 10, arbitrary: fc.record({ kind: fc.constantFrom('partial' as const, 'rename' as const, 'copy' as const, 'flush' as const, 'kill' as const, 'delete' as const, 'backUp' as const) }) },
 );
 
 async function play(steps: readonly Step[], options: { readonly header?: string | undefined; readonly lengthMax: number; readonly segmentBytes: number }): Promise<void> {
@@ -57,6 +57,9 @@ async function play(steps: readonly Step[], options: { readonly header?: string 
           break;
         case 'slowCopy':
           await log.rotateByCopy(() => pass(step.ms));
+          break;
+        case 'backUp':
+          log.backUp();
           break;
         case 'pack':
           await log.pack(step.index, step.suffix, () => pass(step.ms));

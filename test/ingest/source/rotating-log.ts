@@ -1,4 +1,4 @@
-import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, rmSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 
@@ -91,7 +91,17 @@ export class RotatingLog {
     unlinkSync(plain);
   }
 
+  /** Someone copies the live file and leaves the copy there. */
+  backUp(): void {
+    if (!existsSync(this.path(0))) return;
+    const target = `${this.path(0)}.bak`;
+    copyFileSync(this.path(0), target);
+    this.#touch(target);
+  }
+
   deleteOldest(): void {
+    rmSync(`${this.path(0)}.bak`, { force: true });
+
     const found = this.#find(this.oldest);
     if (this.oldest > 0 && found !== undefined) unlinkSync(found);
   }
