@@ -88,6 +88,9 @@ export class ChannelQueue {
   }
 
   enqueue(row: OutboxRow): void {
+    // As with rows that are merged: who may be told counts as told.
+    for (const alert of row.covers?.firing ?? []) this.#told.add(alert);
+    for (const alert of row.covers?.ended ?? []) this.#told.delete(alert);
     this.#rows.set(row.id, { row, attempts: 0, nextAt: row.dueAt });
   }
 
@@ -121,7 +124,9 @@ export class ChannelQueue {
 
   /** The alert's episode is over for good. */
   forget(alert: string): void {
-    if ([...this.#rows.values()].every(({ row }) => row.alert?.id !== alert)) this.#told.delete(alert);
+    if (!this.#told.has(alert)) return;
+    for (const { row } of this.#rows.values()) if (row.alert?.id === alert) return;
+    this.#told.delete(alert);
   }
 
   toJson(): QueueJson {

@@ -31,7 +31,9 @@ export function deadLetterBody(lost: Lost): Pick<JournalBody, 'alerts' | 'outbox
       outbox: [alertRow({ channel: fallback, kind: 'fired', openedAs, now, alert, note: `Sent here because the channel ${what}` })],
     };
   }
-  const text = [`The channel ${what}`, ...(row.alert === undefined ? [`It was: ${row.kind}.`] : [`It was: ${describe(row, row.alert)}.`])].join('\n');
+  const text = [`The channel ${what}`, ...(row.alert === undefined ? [`It was: ${row.kind}.`, row.text ?? ''] : [`It was: ${describe(row, row.alert)}.`])].join(
+    '\n',
+  );
   return { alerts: [], outbox: [pipelineRow({ id: `${row.id}/dead`, channel: fallback, text, now })] };
 }
 

@@ -160,9 +160,7 @@ export class DeskState implements LifecycleView {
 
   #applyAlerts(body: JournalBody): void {
     const archived = new Set(body.archived);
-    for (const [key, { alert }] of this.#alerts) {
-      if (archived.has(alert.id)) this.#alerts.delete(key);
-    }
+    if (archived.size > 0) for (const [key, { alert }] of this.#alerts) if (archived.has(alert.id)) this.#alerts.delete(key);
     const tracks = new Map((body.tracks ?? []).map((track) => [track.id, track]));
     for (const alert of body.alerts) {
       const track = tracks.get(alert.id);

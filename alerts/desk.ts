@@ -4,15 +4,19 @@ import type { KeyDirectory } from '../core/directory.ts';
 import type { Evaluation } from '../core/finding.ts';
 import type { Journal, Notifier } from '../core/ports.ts';
 import { type EntityId, type EpochMs, type Minute, SEVERITIES, type Severity, severityRank } from '../core/types.ts';
+import { mergedRow } from './covers.ts';
 import { deadLetterBody, failingBody } from './dead-letter.ts';
 import { ANNOUNCED, DeskState } from './desk-state.ts';
 import { type DigestCoverage, digestText } from './digest.ts';
 import { Lifecycle, type Step } from './lifecycle.ts';
+import { splitRows } from './outbox.ts';
 import { type ChannelRoute, routeNotices } from './route.ts';
 import type { RuleSpec } from './rule-spec.ts';
 import { Sender } from './sender.ts';
 import { catchUpText } from './summary.ts';
 
+/** Alerts in one entry: an entry is one text, and a text has a longest. */
+const ENTRY_ALERTS_MAX = 2000;
 /** Entries between two snapshots. */
 export const SNAPSHOT_EVERY = 500;
 const ACTOR = 'keywatch';
@@ -43,7 +47,7 @@ export type DeskOptions = {
   readonly random: () => number;
   /** Part of every dedup key; default `default`. */
   readonly tenant?: string;
-  /** Per-minute values before an alert, oldest first, for its sparkline. */
+  /** Requests per minute before an alert, oldest first, for its sparkline. */
   readonly series?: (alert: Alert) => Promise<readonly number[] | undefined>;
   /** Told after the fact, for logs and screens. Must not throw. */
   readonly onEvent?: (event: DeskEvent) => void;
@@ -231,16 +235,9 @@ export class AlertDesk implements AsyncDisposable {
     const turn = this.#tail.then(async () => {
       if (this.#fault !== undefined) throw this.#fault;
       const now = this.#options.clock.now();
-      const partial = decide(now);
-      if (partial === undefined || isEmpty(partial)) return;
-      const body: JournalBody = { at: now, actor: ACTOR, transitions: [], alerts: [], outbox: [], deliveries: [], ...partial };
-      if ((await this.#options.journal.append(this.#seq + 1, body)) === 'taken') {
-        this.#fault = new JournalTakenError(this.#seq + 1);
-        throw this.#fault;
-      }
-      this.#seq++;
-      this.#tell(body);
-      this.#state.apply(body);
+      const decided = decide(now);
+      if (decided === undefined || isEmpty(decided)) return;
+      for (const part of splitBody(decided, ENTRY_ALERTS_MAX)) await this.#append(part, now);
       for (const sender of this.#senders) sender.wake();
       if (this.#seq - this.#snapshotSeq < SNAPSHOT_EVERY) return;
       // A snapshot only shortens the next start: without one the journal says it all.
@@ -252,6 +249,17 @@ export class AlertDesk implements AsyncDisposable {
     return turn;
   }
 
+  async #append(partial: Partial<JournalBody>, now: EpochMs): Promise<void> {
+    const body: JournalBody = { at: now, actor: ACTOR, transitions: [], alerts: [], outbox: [], deliveries: [], ...partial };
+    if ((await this.#options.journal.append(this.#seq + 1, body)) === 'taken') {
+      this.#fault = new JournalTakenError(this.#seq + 1);
+      throw this.#fault;
+    }
+    this.#seq++;
+    this.#tell(body);
+    this.#state.apply(body);
+  }
+
   async #snapshot(): Promise<void> {
     if (this.#seq === this.#snapshotSeq) return;
     await this.#options.journal.saveSnapshot({ seq: this.#seq, state: this.#state.toJson() });
@@ -261,14 +269,21 @@ export class AlertDesk implements AsyncDisposable {
   #bodyOf(step: Step, now: EpochMs): Partial<JournalBody> {
     const { notices, changed } = step;
     const { rows, tracks } = routeNotices({ notices, changed, channels: this.#routes, queues: this.#state.channels, now });
+    const outbox = this.#routes.flatMap(({ name }) => this.#condense(name, rows, now));
     return {
       transitions: step.transitions,
       alerts: changed.map((tracked) => tracked.alert),
-      outbox: [...rows, ...this.#summaryRows(step, now)],
+      outbox: [...outbox, ...this.#summaryRows(step, now)],
       ...(tracks.length === 0 ? {} : { tracks }),
       ...(step.archived.length === 0 ? {} : { archived: step.archived }),
       ...(step.catchUp === undefined ? {} : { catchUp: step.catchUp }),
     };
+  }
+
+  /** A storm is told in few messages from the start: a hundred thousand rows would only be merged later. */
+  #condense(channel: string, rows: readonly OutboxRow[], now: EpochMs): readonly OutboxRow[] {
+    const { kept, merged } = splitRows(rows.filter((row) => row.channel === channel));
+    return merged.length === 0 ? kept : [...kept, mergedRow(merged, { id: `storm-${this.#seq + 1}/${channel}`, channel, now })];
   }
 
   /** The end of a catch-up, for the channels that would have heard at least one of its alerts. */
@@ -278,10 +293,7 @@ export class AlertDesk implements AsyncDisposable {
     const stillFiring = [...after.values()].filter(({ alert }) => alert.state === 'firing' && alert.startedAt <= summary.to).length;
     const worst = SEVERITIES.findLastIndex((severity) => (summary.severities[severity] ?? 0) > 0);
     const text = catchUpText(summary, stillFiring);
-    return this.#toChannels(
-      { name: `catch-up-${summary.from}-${summary.to}-${now}`, kind: 'summary', text, now },
-      (channel) => severityRank(channel.minSeverity) <= worst,
-    );
+    return this.#toChannels({ name: `catch-up-${this.#seq + 1}`, kind: 'summary', text, now }, (channel) => severityRank(channel.minSeverity) <= worst);
   }
 
   #toChannels(
@@ -351,4 +363,29 @@ export class AlertDesk implements AsyncDisposable {
 /** Whether an entry with nothing but this in it would say anything. */
 function isEmpty(body: Partial<JournalBody>): boolean {
   return Object.values(body).every((part) => part === undefined || (Array.isArray(part) && part.length === 0));
+}
+
+/**
+ * A decision about very many alerts, as several entries. Messages stand in the first one, how far was judged in the
+ * last: after a crash between two the windows are judged again, and what was told may be told twice, but nothing is lost.
+ */
+function splitBody(body: Partial<JournalBody>, alertsMax: number): readonly Partial<JournalBody>[] {
+  const { alerts = [], tracks = [], transitions = [], archived = [], judgedThrough, ...rest } = body;
+  if (alerts.length <= alertsMax) return [body];
+  const parts: Partial<JournalBody>[] = [];
+  const known = new Set(alerts.map((alert) => alert.id));
+  for (let from = 0; from < alerts.length; from += alertsMax) {
+    const some = alerts.slice(from, from + alertsMax);
+    const ids = new Set(some.map((alert) => alert.id));
+    const isLast = from + alertsMax >= alerts.length;
+    parts.push({
+      ...(from === 0 ? rest : {}),
+      alerts: some,
+      tracks: tracks.filter((track) => ids.has(track.id)),
+      transitions: transitions.filter((move) => ids.has(move.alert)),
+      archived: archived.filter((id) => ids.has(id) || (isLast && !known.has(id))),
+      ...(isLast && judgedThrough !== undefined ? { judgedThrough } : {}),
+    });
+  }
+  return parts;
 }

@@ -99,6 +99,8 @@ class Draft {
   readonly #changed = new Map<string, Tracked>();
   readonly #archived: string[] = [];
   readonly #notices: Notice[] = [];
+  /** Where the newest notice of an alert is. */
+  readonly #noticeOf = new Map<string, number>();
   /** Alerts whose entity got another canonical name since they opened, by rule and the new name. */
   readonly #moved = new Map<string, string[]>();
   #catchUp: CatchUp | undefined;
@@ -269,7 +271,7 @@ class Draft {
     const alert: Alert = { ...tracked.alert, state: 'resolved', resolvedAt: Math.max(resolvedAt, tracked.alert.startedAt) };
     this.#move(alert, tracked.alert.state, 'resolved', cause);
     this.#put(key, { alert, track: enter(tracked.track, this.#now) });
-    this.#notices.push(note === undefined ? { kind: 'resolved', alert } : { kind: 'resolved', alert, note });
+    this.#notice(note === undefined ? { kind: 'resolved', alert } : { kind: 'resolved', alert, note });
   }
 
   /** A pending alert that never fired leaves: stored as resolved without `firedAt`. */
@@ -293,11 +295,16 @@ class Draft {
     const kind = noticeKind(alert, track.announced);
     if (kind === undefined) return;
     this.#put(key, { alert, track: { ...track, announced: { severity: alert.severity, reopens: alert.reopens } } });
-    const last = this.#notices.findLastIndex((notice) => notice.alert.id === alert.id);
-    const pending = this.#notices[last];
+    const last = this.#noticeOf.get(alert.id);
+    const pending = last === undefined ? undefined : this.#notices[last];
     // Two steps up within one call are one message.
-    if (pending !== undefined && pending.kind !== 'resolved') this.#notices[last] = { ...pending, alert };
-    else this.#notices.push({ kind, alert });
+    if (last !== undefined && pending !== undefined && pending.kind !== 'resolved') this.#notices[last] = { ...pending, alert };
+    else this.#notice({ kind, alert });
+  }
+
+  #notice(notice: Notice): void {
+    this.#noticeOf.set(notice.alert.id, this.#notices.length);
+    this.#notices.push(notice);
   }
 
   #isLate(end: EpochMs): boolean {

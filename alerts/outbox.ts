@@ -50,8 +50,15 @@ export function nextAction(queue: ChannelQueue, now: EpochMs): NextAction {
 /** The rows to be told in one, or none. Some may have been tried: to be told twice is better than to wait in a long queue. */
 function mergeable(queue: ChannelQueue): readonly OutboxRow[] {
   if (queue.rows.size <= QUEUED_MAX) return [];
-  const rows = [...queue.rows.values()].map((queued) => queued.row).filter((row) => row.alert !== undefined || row.kind === 'pipeline');
-  if (rows.length <= QUEUED_MAX) return [];
+  const rows = [...queue.rows.values()]
+    .map((queued) => queued.row)
+    .filter((row) => row.alert !== undefined || row.covers !== undefined || row.kind === 'pipeline');
+  return splitRows(rows).merged;
+}
+
+/** Of more rows than a channel should get one by one: those that keep a message of their own, and those that become one. */
+export function splitRows(rows: readonly OutboxRow[]): { readonly kept: readonly OutboxRow[]; readonly merged: readonly OutboxRow[] } {
+  if (rows.length <= QUEUED_MAX) return { kept: rows, merged: [] };
   const seen = new Set<string>();
   const firsts = rows.filter((row) => {
     const isFirst = row.alert !== undefined && !seen.has(row.alert.id);
@@ -59,7 +66,7 @@ function mergeable(queue: ChannelQueue): readonly OutboxRow[] {
     return isFirst && tellsThatItFired(row);
   });
   const kept = new Set(firsts.sort((a, b) => rankOf(b) - rankOf(a)).slice(0, KEPT_MAX));
-  return rows.filter((row) => !kept.has(row));
+  return { kept: rows.filter((row) => kept.has(row)), merged: rows.filter((row) => !kept.has(row)) };
 }
 
 function rankOf(row: OutboxRow): number {

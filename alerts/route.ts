@@ -33,6 +33,8 @@ type Routing = {
 export function routeNotices(routing: Routing): { readonly rows: readonly OutboxRow[]; readonly tracks: readonly AlertTrack[] } {
   const tracks = new Map(routing.changed.map(({ track }) => [track.id, track]));
   const rows: OutboxRow[] = [];
+  /** What the newest row of this very step tells a channel of an alert. */
+  const tells = new Map<string, boolean>();
   for (const notice of routing.notices) {
     const track = tracks.get(notice.alert.id);
     if (track === undefined) throw new Error(`BUG: a notice about alert ${notice.alert.id}, which did not change`);
@@ -40,8 +42,11 @@ export function routeNotices(routing: Routing): { readonly rows: readonly Outbox
       for (const { name } of routing.channels) {
         const openedAs = track.channels[name];
         if (openedAs === undefined) continue;
-        const isTold = endsWithFired(rows, name, notice.alert.id) ?? routing.queues.get(name)?.willBelieveFiring(notice.alert.id) ?? false;
-        if (isTold) rows.push(alertRow({ channel: name, kind: 'resolved', openedAs, now: routing.now, alert: notice.alert, note: notice.note }));
+        const pair = `${name}\n${notice.alert.id}`;
+        const isTold = tells.get(pair) ?? routing.queues.get(name)?.willBelieveFiring(notice.alert.id) ?? false;
+        if (!isTold) continue;
+        rows.push(alertRow({ channel: name, kind: 'resolved', openedAs, now: routing.now, alert: notice.alert, note: notice.note }));
+        tells.set(pair, false);
       }
       continue;
     }
@@ -52,6 +57,7 @@ export function routeNotices(routing: Routing): { readonly rows: readonly Outbox
       const kind = openedAs === undefined ? 'fired' : notice.kind;
       rows.push(alertRow({ channel: name, kind, openedAs: openedAs ?? notice.alert.severity, now: routing.now, alert: notice.alert, note: notice.note }));
       heard[name] = openedAs ?? notice.alert.severity;
+      tells.set(`${name}\n${notice.alert.id}`, true);
     }
     tracks.set(track.id, { ...track, channels: heard });
   }
@@ -84,10 +90,4 @@ export function alertRow({ channel, kind, openedAs, now, alert, note }: AlertRow
 function eventName(kind: Notice['kind'], alert: Alert): string {
   if (kind === 'fired') return kind;
   return kind === 'severity_up' ? `${kind}-${alert.severity}` : `${kind}-${alert.reopens}`;
-}
-
-/** What the newest row of this very step tells of the alert; undefined where it tells nothing. */
-function endsWithFired(rows: readonly OutboxRow[], channel: string, alert: string): boolean | undefined {
-  const last = rows.findLast((row) => row.channel === channel && row.alert?.id === alert);
-  return last === undefined ? undefined : last.kind !== 'resolved';
 }

@@ -5,7 +5,7 @@ import { type DurationMs, type EpochMs, type Outcome, failed } from '../core/typ
 import { HOUR_MS } from '../core/window.ts';
 import type { ChannelQueue, QueuedRow } from './channel-queue.ts';
 import { deliveryOf, nextAction } from './outbox.ts';
-import { mergedText } from './summary.ts';
+import { mergedRow } from './covers.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** A notifier that has not answered by then is left behind; its own deadline should be shorter. */
@@ -23,7 +23,7 @@ export type SenderDesk = {
   readonly clock: Clock;
   /** In [0, 1), for jitter. */
   readonly random: () => number;
-  /** Per-minute values before an alert, for its sparkline. */
+  /** Requests per minute before an alert, oldest first, for its sparkline. */
   readonly series?: ((alert: Alert) => Promise<readonly number[] | undefined>) | undefined;
   queue(): ChannelQueue;
   /** Appends what `decide` returns, and applies it. Resolves once it is durable. */
@@ -118,7 +118,7 @@ export class Sender {
     // Named after its first row: the same rows merge into the same message after a restart.
     const id = `merged/${first.id}`;
     await this.#desk.commit((now) => ({
-      outbox: [{ id, channel: this.name, kind: 'summary', createdAt: now, dueAt: now, text: mergedText(rows) }],
+      outbox: [mergedRow(rows, { id, channel: this.name, now })],
       deliveries: rows.map((row) => ({ row: row.id, at: now, attempt: 0, result: 'merged', into: id })),
     }));
   }

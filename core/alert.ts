@@ -66,6 +66,21 @@ export type OutboxRow = {
   readonly openedAs?: Severity;
   /** Ready text, already free of hostile content: the message of kinds without an alert, a note beside the others. */
   readonly text?: string;
+  /** For a message in place of many. */
+  readonly covers?: Covers;
+};
+
+/** What a message in place of many tells, in numbers: so that it can be merged on, and that the channel's knowledge of each alert is kept. */
+export type Covers = {
+  readonly messages: number;
+  readonly fired: number;
+  readonly resolved: number;
+  readonly rules: Readonly<Record<string, number>>;
+  /** The most severe alerts as they are now; bounded. */
+  readonly worst: readonly Pick<Alert, 'id' | 'label' | 'rule' | 'severity' | 'score' | 'state'>[];
+  /** Ids of the alerts of which it says last that they fire, and that they ended. */
+  readonly firing: readonly string[];
+  readonly ended: readonly string[];
 };
 
 /** What became of one attempt. Every result but `retry` is final; `merged` went out inside the row named by `into`. */

@@ -1,11 +1,16 @@
 import type { Alert, Notification } from '../../core/alert.ts';
 import type { Severity } from '../../core/types.ts';
+import { MINUTE_MS } from '../../core/window.ts';
 import { shown } from '../hostile.ts';
-import { formatDuration, formatObserved, formatQuantity, formatShare, formatUtc, sparkline } from './units.ts';
+import { formatCount, formatDuration, formatObserved, formatQuantity, formatShare, formatUtc, sparkline } from './units.ts';
 
 /** How many contributions a message names. */
 const CONTRIBUTIONS_MAX = 3;
 const WHY_CHARS_MAX = 300;
+const CHART_MINUTES_MAX = 60;
+
+/** `limit` is there when it is one of requests per minute too. */
+export type AlertChart = { readonly title: string; readonly values: readonly number[]; readonly spark: string; readonly limit?: number };
 
 /** The content of a message about an alert, the same for every channel; still to be escaped for its format. */
 export type AlertFacts = {
@@ -23,8 +28,8 @@ export type AlertFacts = {
   readonly contributionsLeft: number;
   readonly action: string;
   readonly note?: string;
-  readonly series?: readonly number[];
-  readonly spark?: string;
+  /** Requests per minute before the alert, where they are known. */
+  readonly chart?: AlertChart;
   /** Rule, alert, delivery. */
   readonly references: readonly { readonly name: string; readonly value: string }[];
 };
@@ -50,13 +55,24 @@ export function alertFacts(notification: Notification, alert: Alert): AlertFacts
     contributionsLeft: Math.max(0, top.length - CONTRIBUTIONS_MAX),
     action: shown(finding.action, WHY_CHARS_MAX),
     ...(notification.text === undefined ? {} : { note: notification.text }),
-    ...(notification.series === undefined || notification.series.length === 0 ? {} : { series: notification.series, spark: sparkline(notification.series) }),
+    ...chartOf(notification, alert),
     references: [
       { name: 'Rule', value: shown(alert.rule) },
       { name: 'Alert', value: shown(alert.id) },
       { name: 'Delivery', value: `attempt ${notification.attempt}` },
     ],
   };
+}
+
+/** The newest minutes only: a picture, not a record. */
+function chartOf({ series }: Notification, { finding }: Alert): { readonly chart?: AlertChart } {
+  if (series === undefined || series.length === 0) return {};
+  const values = series.slice(-CHART_MINUTES_MAX).map((value) => (Number.isFinite(value) && value > 0 ? value : 0));
+  const isComparable = finding.unit === 'requests' && finding.window.end - finding.window.start === MINUTE_MS;
+  const limit = isComparable ? finding.expected : undefined;
+  const over = limit === undefined ? 0 : values.filter((value) => value > limit).length;
+  const title = `Requests per minute, the last ${values.length} min, highest ${formatCount(Math.max(...values))}${over === 0 ? '' : `, ${over} min over the limit`}`;
+  return { chart: { title, values, spark: sparkline(values), ...(limit === undefined ? {} : { limit }) } };
 }
 
 /** How long the breach lasted, from its first window to the end. */

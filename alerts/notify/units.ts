@@ -74,9 +74,8 @@ export function formatUtc(time: EpochMs): string {
 
 const BARS = '▁▂▃▄▅▆▇█';
 
-/** One character per value, scaled to the largest. The newest `charsMax` values are shown. */
-export function sparkline(values: readonly number[], charsMax = 60): string {
-  const shown = values.slice(-charsMax).map((value) => (Number.isFinite(value) && value > 0 ? value : 0));
-  const max = Math.max(...shown, 0);
-  return shown.map((value) => BARS[max === 0 ? 0 : Math.round((value / max) * (BARS.length - 1))] ?? '').join('');
+/** One character per value, scaled to the largest. */
+export function sparkline(values: readonly number[]): string {
+  const max = Math.max(...values, 0);
+  return values.map((value) => BARS[max === 0 ? 0 : Math.round((value / max) * (BARS.length - 1))] ?? '').join('');
 }

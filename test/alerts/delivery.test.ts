@@ -102,7 +102,7 @@ describe('delivery', () => {
     await harness.stop();
   });
 
-  test('more than twenty waiting become a few and one that names how many, and each of them is told the end', async () => {
+  test('more than twenty at once become a few and one that names how many, and each of them is told the end', async () => {
     const harness = await new DeskHarness().start();
     const entities = keys(60);
     await harness.closed(
@@ -111,20 +111,88 @@ describe('delivery', () => {
     );
     await harness.clock.advance(MINUTE_MS);
     const { attempts } = harness.slack;
-    const summaries = attempts.filter(({ notification }) => notification.kind === 'summary');
-    expect(summaries).toHaveLength(1);
     expect(attempts).toHaveLength(6);
     // The critical one is among those that keep a message of their own.
     expect(harness.slack.arrived).toContain('fired key k41');
-    expect(summaries[0]?.notification.text).toContain('55 messages waited for this channel and are told here in one: 55 alerts fired or worse, 0 resolved.');
+    expect(attempts.filter(({ notification }) => notification.kind === 'summary').map(({ notification }) => notification.text?.split('\n', 1)[0])).toEqual([
+      '55 messages for this channel are told here in one: 55 alerts fired or worse, 0 resolved.',
+    ]);
+    await harness.stop();
+    await harness.start();
     await clearMinutes(harness, 1, 11, entities);
-    await harness.clock.advance(5 * MINUTE_MS);
-    const ends = harness.entries.flatMap((entry) => entry.outbox).filter((row) => row.kind === 'resolved' && row.channel === 'slack');
-    expect(ends).toHaveLength(60);
-    expect(harness.desk.health()[0]).toMatchObject({ channel: 'slack', queued: 0 });
-    expect(harness.slack.attempts.findLast(({ notification }) => notification.kind === 'summary')?.notification.text).toContain(
-      '60 messages waited for this channel and are told here in one: 0 alerts fired or worse, 60 resolved.',
+    await harness.clock.advance(MINUTE_MS);
+    expect(harness.slack.attempts.at(-1)?.notification.text).toContain(
+      '60 messages for this channel are told here in one: 0 alerts fired or worse, 60 resolved.',
     );
+    const ended = harness.entries.flatMap((entry) => entry.outbox).flatMap((row) => (row.channel === 'slack' ? (row.covers?.ended ?? []) : []));
+    expect(new Set(ended).size).toBe(60);
+    expect(harness.desk.health()[0]).toMatchObject({ channel: 'slack', queued: 0 });
+    await harness.stop();
+  });
+
+  test('what piles up while a channel is down is told in few messages when it is back, sums of sums included', async () => {
+    const harness = await new DeskHarness().start();
+    harness.slack.answer = failed('HTTP 503', true);
+    const entities = keys(90);
+    for (const [minute, entity] of entities.entries()) await harness.closed(minute, [breach({ minute, entity, observed: 1500 })]);
+    harness.slack.answer = OK;
+    await harness.clock.advance(10 * MINUTE_MS);
+    const { arrived } = harness.slack;
+    const sums = harness.slack.attempts
+      .filter(({ notification, outcome }) => outcome === OK && notification.kind === 'summary')
+      .map(({ notification }) => Number(notification.text?.split(' ', 1)[0]));
+    const alone = arrived.filter((what) => what.startsWith('fired')).length;
+    expect(alone + sums.reduce((sum, each) => sum + each, 0)).toBe(90);
+    expect(arrived.length).toBeLessThanOrEqual(21);
+    // One clear minute for all of them, held: each end is told, alone or in a sum.
+    await clearMinutes(harness, 110, 121, entities);
+    await harness.clock.advance(10 * MINUTE_MS);
+    const rows = harness.entries.flatMap((entry) => entry.outbox).filter((row) => row.channel === 'slack');
+    const ended = new Set(rows.flatMap((row) => row.covers?.ended ?? (row.kind === 'resolved' && row.alert !== undefined ? [row.alert.id] : [])));
+    expect(ended.size).toBe(90);
+    await harness.stop();
+  });
+
+  test('a storm of thousands is several entries and few messages', async () => {
+    const harness = await new DeskHarness().start();
+    await harness.closed(
+      0,
+      keys(4500).map((entity) => critical(0, entity)),
+    );
+    await harness.clock.advance(MINUTE_MS);
+    const firing = harness.entries.filter((entry) => entry.alerts.length > 0);
+    expect(firing.map((entry) => entry.alerts.length)).toEqual([2000, 2000, 500]);
+    expect(firing.map((entry) => entry.judgedThrough !== undefined)).toEqual([false, false, true]);
+    expect(firing.map((entry) => entry.outbox.length)).toEqual([12, 0, 0]);
+    expect(harness.slack.arrived).toHaveLength(6);
+    expect(harness.desk.alerts()).toHaveLength(4500);
+    await harness.stop();
+  });
+
+  test('a crash between the entries of a storm loses no alert and no message', async () => {
+    const harness = await new DeskHarness().open();
+    const entities = keys(4500);
+    await harness.closed(
+      0,
+      entities.map((entity) => critical(0, entity)),
+    );
+    const { entries, snapshot } = harness.journal.capture();
+    harness.journal.restore({ entries: entries.slice(0, 1), snapshot });
+    await harness.start();
+    expect(harness.desk.alerts()).toHaveLength(2000);
+    expect(harness.desk.judgedThrough).toBe(0);
+    // Nothing says that the minute was judged: it is judged again.
+    await harness.closed(
+      0,
+      entities.map((entity) => critical(0, entity)),
+    );
+    await harness.clock.advance(MINUTE_MS);
+    expect(harness.desk.alerts().filter((alert) => alert.findings === 1)).toHaveLength(4500);
+    const told = harness.entries
+      .flatMap((entry) => entry.outbox)
+      .filter((row) => row.channel === 'slack')
+      .flatMap((row) => row.covers?.firing ?? (row.alert === undefined ? [] : [row.alert.id]));
+    expect(new Set(told).size).toBe(4500);
     await harness.stop();
   });
 

@@ -170,6 +170,33 @@ describe('who is told', () => {
   });
 });
 
+describe('found by the property tests', () => {
+  test('an alert that ends and is archived in one call is still told to have ended', async () => {
+    const harness = await new DeskHarness().start();
+    await harness.closed(0, [critical(0)]);
+    await harness.clock.advance(200 * MINUTE_MS);
+    await harness.desk.observe([clear(1)], { judgedThrough: M0 + 200 });
+    await harness.clock.settle();
+    expect(harness.desk.alerts()).toEqual([]);
+    expect(harness.slack.arrived).toEqual([`fired ${A}`, `resolved ${A}`]);
+    await harness.stop();
+  });
+
+  test('two catch-ups over the same minutes that end at the same moment are two messages', async () => {
+    const harness = new DeskHarness();
+    await harness.clock.advance(43 * MINUTE_MS);
+    await harness.start();
+    await harness.desk.observe([critical(0)]);
+    await harness.clock.advance(6 * MINUTE_MS);
+    await harness.desk.tick();
+    await harness.desk.observe([critical(0, OTHER_KEY)]);
+    await harness.desk.observe([], { judgedThrough: M0 + 50 });
+    await harness.clock.settle();
+    expect(harness.slack.arrived).toEqual(['summary', 'summary']);
+    await harness.stop();
+  });
+});
+
 describe('restart', () => {
   test('a snapshot and the entries after it give the same state as all entries', async () => {
     const harness = await new DeskHarness().start();

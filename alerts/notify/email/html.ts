@@ -1,6 +1,6 @@
 import type { Severity } from '../../../core/types.ts';
 import { type ProseLine, type ProseSpan, parseProse } from '../../prose.ts';
-import type { AlertFacts } from '../facts.ts';
+import type { AlertChart, AlertFacts } from '../facts.ts';
 
 const COLORS: Readonly<Record<Severity | 'resolved' | 'neutral', string>> = {
   critical: '#b42318',
@@ -13,7 +13,6 @@ const COLORS: Readonly<Record<Severity | 'resolved' | 'neutral', string>> = {
 };
 const FONT = "font-family:-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 const MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'Liberation Mono',monospace";
-const CHART_BARS_MAX = 60;
 const CHART_HEIGHT_PX = 56;
 
 /**
@@ -26,10 +25,8 @@ const DARK = `@media (prefers-color-scheme:dark){
 .kw-code{background:#262d38!important;color:#e6e9ee!important}.kw-bar{background:#6b7a90!important}.kw-over{background:#f0685c!important}
 }`;
 
-type AlertHtml = { readonly severity: Severity; readonly why: string; /** In the unit of the series. */ readonly limit: number | undefined };
-
 /** The mail about one alert. Everything that is not ours is escaped here. */
-export function alertHtml(facts: AlertFacts, { severity, why, limit }: AlertHtml): string {
+export function alertHtml(facts: AlertFacts, { severity, why }: { readonly severity: Severity; readonly why: string }): string {
   const isResolved = facts.status === 'RESOLVED';
   const color = isResolved ? COLORS.resolved : COLORS[severity];
   const title = `${facts.status} · ${facts.grade}`;
@@ -40,7 +37,7 @@ export function alertHtml(facts: AlertFacts, { severity, why, limit }: AlertHtml
     paragraph(escapeHtml(facts.why), 16),
     ...(facts.note === undefined ? [] : parseProse(facts.note).map((line) => paragraph(spansHtml(line.spans), 16))),
     factsTable(facts.facts),
-    ...(facts.series === undefined ? [] : [subtitle('Per minute, oldest first'), chart(facts.series, limit)]),
+    ...(facts.chart === undefined ? [] : [subtitle(facts.chart.title), chartHtml(facts.chart)]),
     ...(contributions.length === 0 ? [] : [subtitle('Where it comes from'), contributionsTable(contributions, contributionsLeft)]),
     ...(isResolved ? [] : [subtitle('What to do'), paragraph(escapeHtml(facts.action), 8)]),
   ];
@@ -121,9 +118,8 @@ function contributionsTable(contributions: AlertFacts['contributions'], left: nu
   return `<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="border-collapse:collapse">${[...rows, ...more].join('\n')}</table>`;
 }
 
-/** A column per minute. Values over the limit are darker and red; the numbers are in the facts above. */
-function chart(series: readonly number[], limit: number | undefined): string {
-  const values = series.slice(-CHART_BARS_MAX).map((value) => (Number.isFinite(value) && value > 0 ? value : 0));
+/** A column per minute, red over the limit; the title says the same in words. */
+function chartHtml({ values, limit }: AlertChart): string {
   const max = Math.max(...values, 1e-9);
   const bars = values.map((value) => {
     const isOver = limit !== undefined && value > limit;

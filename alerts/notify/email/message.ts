@@ -51,7 +51,7 @@ export function mailMessage(notification: Notification, context: MailContext): M
   return {
     subject: subjectOf(alert, notification),
     text: alertText(facts, why),
-    html: alertHtml(facts, { severity: alert.severity, why, limit: perMinuteLimit(alert) }),
+    html: alertHtml(facts, { severity: alert.severity, why }),
     messageId: own,
     ...(own === root ? {} : { threadRoot: root }),
     headers: { ...headers, 'X-Alert-Id': idPart(alert.id), 'X-Severity': alert.severity, 'X-Alert-State': alert.state },
@@ -64,12 +64,6 @@ function subjectOf(alert: Alert, notification: Notification): string {
   return `[Keywatch ${severity}] ${shown(alert.label, 60)}: ${shown(alert.rule, 40)} (${idPart(alert.id)})`;
 }
 
-/** The limit in the unit of the series, which is per minute; undefined where the rule looks at a longer stretch. */
-function perMinuteLimit({ finding }: Alert): number | undefined {
-  const isPerMinute = finding.window.end - finding.window.start === 60_000 && finding.unit !== 'ratio';
-  return isPerMinute ? finding.expected : undefined;
-}
-
 function alertText(facts: AlertFacts, why: string): string {
   const { contributions, contributionsLeft } = facts;
   return [
@@ -80,7 +74,7 @@ function alertText(facts: AlertFacts, why: string): string {
     ...(facts.note === undefined ? [] : ['', ...parseProse(facts.note).map(({ spans }) => plainText(spans))]),
     '',
     ...facts.facts.map(({ name, value }) => `${name.padEnd(NAME_WIDTH)}${value}`),
-    ...(facts.spark === undefined ? [] : ['', 'Per minute, oldest first', facts.spark]),
+    ...(facts.chart === undefined ? [] : ['', facts.chart.title, facts.chart.spark]),
     ...(contributions.length === 0 ? [] : ['', 'Where it comes from', ...contributions.map(({ name, value, share }) => `- ${name} ${value} (${share})`)]),
     ...(contributionsLeft > 0 ? [`- and ${contributionsLeft} more`] : []),
     ...(facts.status === 'RESOLVED' ? [] : ['', `What to do: ${facts.action}`]),

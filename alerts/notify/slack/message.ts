@@ -32,7 +32,7 @@ export function slackMessage(notification: Notification): IncomingWebhookSendArg
 }
 
 function alertMessage(facts: AlertFacts): { readonly title: string; readonly blocks: readonly Block[] } {
-  const title = `${facts.symbol} ${facts.status} · ${facts.grade} · ${facts.label} · ${facts.short}`;
+  const title = titleText(`${facts.symbol} ${facts.status} · ${facts.grade} · ${facts.label} · ${facts.short}`);
   const { contributions, contributionsLeft } = facts;
   const sources = contributions.map(({ name, value, share }) => `• ${escape(name)} ${codeSpan(value)} ${escape(share)}`);
   if (contributionsLeft > 0) sources.push(`and ${contributionsLeft} more`);
@@ -42,7 +42,7 @@ function alertMessage(facts: AlertFacts): { readonly title: string; readonly blo
       header(title),
       section(escape(facts.why)),
       { type: 'section', fields: facts.facts.slice(0, 10).map(({ name, value }) => mrkdwn(`*${escape(name)}*\n${escape(value)}`)) },
-      ...(facts.spark === undefined ? [] : [section(`${codeSpan(facts.spark)} per minute, oldest first`)]),
+      ...(facts.chart === undefined ? [] : [section(`${codeSpan(facts.chart.spark)}\n${escape(facts.chart.title)}`)]),
       ...(sources.length === 0 ? [] : [section(`*Where it comes from*\n${sources.join('\n')}`)]),
       ...(facts.status === 'RESOLVED' ? [] : [section(`*What to do:* ${escape(facts.action)}`)]),
       ...(facts.note === undefined ? [] : parseProse(facts.note).map((line) => section(proseLine(line)))),
@@ -107,6 +107,11 @@ function mrkdwn(text: string): Mrkdwn {
 /** The three characters by which Slack's links, mentions and channels begin. */
 function escape(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
+
+/** A title is a plain text in the header and markup in the push text: what means something in either is put otherwise. */
+function titleText(text: string): string {
+  return text.replaceAll('<', '‹').replaceAll('>', '›').replaceAll('`', "'");
 }
 
 /** Code style: nothing in it is formatted or linked. */
