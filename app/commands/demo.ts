@@ -19,6 +19,8 @@ const FOR_MS: DurationMs = 60_000;
 const SPEED = 60;
 const SPEED_MAX = 600;
 const SEED = 1;
+/** SIGHUP is a terminal that was closed. */
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** What a shell says of a program that Ctrl-C ended. */
 const EXIT_INTERRUPTED = 130;
 
@@ -101,8 +103,12 @@ async function run(options: Options, io: Io): Promise<void> {
 function stopOnSignal(stop: AbortController, io: Io): Disposable {
   if (io !== processIo) return { [Symbol.dispose]: () => undefined };
   const onSignal = (): void => stop.abort();
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
-  return { [Symbol.dispose]: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal) };
+  for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
+  return {
+    [Symbol.dispose]: () => {
+      for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+    },
+  };
 }
 
 function parseFor(text: string): DurationMs {

@@ -123,13 +123,17 @@ export class PlainReporter implements Reporter {
     this.#line(
       model.now,
       'status',
-      `${formatCount(stats.events)} events, ${formatCount(Math.round(model.eventsPerSecond))}/s, lag ${formatDuration(Math.round(model.lagMs))}, ${formatCount(stats.entities)} keys and clients, ${formatCount(stats.rejected)} lines refused, ${model.openAlerts} open alerts, ${caught} attacks caught`,
+      `${formatCount(stats.events)} events, ${formatCount(Math.round(model.eventsPerSecond))}/s, lag ${formatDuration(Math.round(model.lagMs))}, ${formatCount(stats.entities)} keys and clients, ${formatCount(stats.rejected)} lines refused, ${counted(model.openAlerts, 'open alert')}, ${counted(caught, 'attack')} caught`,
     );
   }
 
   #line(at: EpochMs, kind: string, text: string): void {
     this.#stream.write(`${clock(at)}  ${kind.padEnd(8)}  ${printable(text)}\n`);
   }
+}
+
+function counted(count: number, word: string): string {
+  return `${formatCount(count)} ${word}${count === 1 ? '' : 's'}`;
 }
 
 function originOf(entry: FeedAlert): string {

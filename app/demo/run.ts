@@ -86,7 +86,7 @@ export async function runDemo(options: DemoOptions, deps: DemoDeps): Promise<Dem
   // 5. What is on its way arrives; then everything is told.
   reporter.finish(model('finishing'));
   if (!deps.signal.aborted) await drain(pipeline, deps);
-  reporter.finish(model('done'));
+  reporter.finish(model(options.htmlPath === undefined ? 'done' : 'writing the report'));
   const report = options.htmlPath === undefined || deps.signal.aborted ? undefined : await pipeline.report();
   const outcome = outcomeOf({
     plan,

@@ -1,4 +1,4 @@
-import { formatCount, formatDuration } from '../cli/format.ts';
+import { formatBytes, formatCount, formatDuration } from '../cli/format.ts';
 import type { Paint } from '../cli/style.ts';
 import { alertLines } from './screen-alerts.ts';
 import { attackLines, attackSummary } from './screen-attacks.ts';
@@ -36,6 +36,8 @@ function middleLines(model: ScreenModel, room: number, columns: number, paint: P
 }
 
 const PROGRESS_COLUMNS = 20;
+/** Less is what was written a moment ago. */
+const BEHIND_BYTES_SHOWN = 4 * 1024 * 1024;
 
 function headLines(model: ScreenModel, columns: number, paint: Paint): readonly string[] {
   return [titleLine(model, columns, paint), countLine(model, columns, paint), ''];
@@ -84,6 +86,7 @@ function countLine(model: ScreenModel, columns: number, paint: Paint): string {
       [`${formatCount(Math.round(model.eventsPerSecond))}/s`, 'bold'],
       '   lag ',
       [formatDuration(Math.round(model.lagMs)), 'bold'],
+      ...(stats.behindBytes < BEHIND_BYTES_SHOWN ? [] : [`, ${formatBytes(stats.behindBytes)} behind`]),
       '   ',
       [formatCount(stats.entities), 'bold'],
       ' keys and clients   ',

@@ -29,6 +29,7 @@ export class DemoSession {
     this.#speed = deps.speed;
     this.#clock = deps.clock;
     this.#wall = deps.wall;
+    this.#samples.push({ at: deps.wall.monotonic(), events: 0 });
     this.ledger = new AttackLedger(plan.attacks, { speed: deps.speed });
   }
 
@@ -75,7 +76,7 @@ export class DemoSession {
       end: this.#plan.end,
       stats,
       eventsPerSecond: this.#rate(stats.events),
-      lagMs: stats.behindBytes === 0 ? 0 : Math.max(0, writtenThrough - stats.newest) / this.#speed,
+      lagMs: Math.max(0, writtenThrough - stats.newest) / this.#speed,
       openAlerts: [...this.#alerts.values()].filter((alert) => alert.firedAt !== undefined && alert.state !== 'resolved').length,
       attacks: this.ledger.lines(now),
       alerts: this.#feed,
