@@ -12,8 +12,6 @@ import type { OpenSegment, PartialBatch, Rejects } from './partial.ts';
 import type { Sketch } from './sketch/sketch.ts';
 import type { EntityId, EntityKind, EpochMs, Minute, Offset, Outcome, TimeWindow } from './types.ts';
 
-export type { Clock } from './clock.ts';
-
 /** A run of whole records of one partition, in order. */
 export type SourceBlock = {
   readonly kind: 'block';

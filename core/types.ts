@@ -60,9 +60,6 @@ export function severityRank(severity: Severity): number {
   return SEVERITIES.indexOf(severity);
 }
 
-/** What parsing made of a record. The data's fault is a value, never an exception. */
-export type Verdict<T> = { readonly kind: 'ok'; readonly value: T } | { readonly kind: 'drop' | 'reject'; readonly reason: RejectReason };
-
 /** Why a record was not counted as an event. A bounded set: it becomes a label of metrics and reports. */
 export const REJECT_REASONS = [
   'empty_line',

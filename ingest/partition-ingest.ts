@@ -7,7 +7,7 @@ import { Slots } from './aggregate/slots.ts';
 import { DEFAULT_LIMITS, type IngestLimits, type PartitionIngestOptions } from './ingest-options.ts';
 import type { Format } from './parse/format.ts';
 import { withLineFeed } from './parse/line-feed.ts';
-import { type Fault, type Normaliser, DROP, FINE, fault } from './parse/normaliser.ts';
+import { type Verdict, type Normaliser, DROP, FINE, fault } from './parse/normaliser.ts';
 import { OWNER_OTHER_CLIENT, OWNER_OTHER_NETWORK, OWNER_REFUSED, OWNER_REFUSED_SUM } from './parse/owners.ts';
 import { EventCells, Tokens } from './parse/tokens.ts';
 
@@ -115,7 +115,7 @@ export class PartitionIngest {
         boundary = this.#segmentStart + this.#options.segmentBytes - offset;
       }
       let lineEnd = format.scan(tokens, bytes, at, limit);
-      let code: Fault = FINE;
+      let code: Verdict = FINE;
       if (lineEnd < 0) {
         lineEnd = bytes.indexOf(10, at);
         if (lineEnd < 0) lineEnd = limit;

@@ -1,8 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { PartialBatch } from '../../core/partial.ts';
 import { unpackBatch } from '../../ingest/transfer.ts';
-import type { ReadingOptions, Task, TaskEvents } from './task.ts';
-import { TaskReader } from './task.ts';
+import { type ReadingOptions, type Task, type TaskEvents, TaskReader } from './task.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
 
 /** Tasks of which the results wait for an earlier one; more are not started, so that memory stays flat. */
@@ -40,7 +39,7 @@ export async function runTasks(
           const worker = idle.pop();
           const message: ToWorker = { kind: 'task', index: next, task: tasks[next] as Task };
           waiting.set(next++, { batches: [], isDone: false });
-          worker?.postMessage(message);
+          worker?.postMessage(message, []);
         }
       };
       const drain = (): void => {

@@ -185,8 +185,10 @@ function pepperOf(io: Io, config: Config, isSuggesting: boolean): string {
 }
 
 function parseMap(text: string, before: JsonMap = { fields: {} }): JsonMap {
-  const [role = '', named = ''] = [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)];
-  if (!text.includes('=') || named === '') throw new InvalidArgumentError('expected role=field, for instance status=code');
+  const mark = text.indexOf('=');
+  const role = text.slice(0, mark);
+  const named = text.slice(mark + 1);
+  if (mark < 1 || named === '') throw new InvalidArgumentError('expected role=field, for instance status=code');
   const known = ROLES.find((name) => name.toLowerCase() === role.toLowerCase());
   if (known === undefined) throw new InvalidArgumentError(`there is no role '${role}'${didYouMean(role, [...ROLES])}; there are ${ROLES.join(', ')}`);
   const unit = known === 'latency' ? LATENCY_UNITS.find((name) => named.endsWith(`:${name}`)) : undefined;

@@ -46,13 +46,14 @@ async function start(io: Io, logs: readonly string[], options: ConfigOptions): P
       onProblem: (message) => log.warn(message),
       onEvent: (event) => log.desk(event),
     });
-    using _schedule = startSchedule(pipeline, config, { clock, log });
+    using schedule = startSchedule(pipeline, config, { clock, log });
     const channels = [...config.alerts.channels.slack, ...config.alerts.channels.email].map(({ name }) => name);
     log.info(
       `watching ${sources.flatMap((source) => (source.kind === 'stdin' ? ['standard input'] : source.patterns)).join(', ')}; data in ${directory}; ` +
         `${channels.length === 0 ? 'no channel is configured, so alerts are only logged here' : `telling ${channels.join(', ')}`}${file === undefined ? '; no configuration file' : ''}`,
     );
     await pipeline.run(stop.signal);
+    schedule[Symbol.dispose]();
     if (!stop.signal.aborted) await pipeline.desk.drain(AbortSignal.timeout(DRAIN_MS));
     await housekeeping(pipeline, config, clock, log);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import type { DeskEvent } from '../../alerts/desk.ts';
+import { assertNever } from '../../core/types.ts';
 import type { Io } from '../cli/io.ts';
 import { SEVERITY_STYLES, painter } from '../cli/style.ts';
 import { printable } from '../cli/text.ts';
@@ -20,8 +21,7 @@ export function runLog(io: Io, level: Config['log']['level']): RunLog {
       switch (event.kind) {
         case 'transition': {
           const { transition, alert } = event;
-          if (alert === undefined || transition.to === 'pending' || transition.to === 'ok') return;
-          if (transition.to === 'recovering') return;
+          if (alert === undefined || !TOLD.includes(transition.to)) break;
           const fields = {
             alert: alert.id,
             rule: alert.rule,
@@ -32,7 +32,7 @@ export function runLog(io: Io, level: Config['log']['level']): RunLog {
             cause: transition.cause,
           };
           lines.warn(`${alert.severity} ${transition.to}: ${alert.label}: ${alert.finding.why}`, fields);
-          return;
+          break;
         }
         case 'delivery': {
           const { delivery, row } = event;
@@ -42,18 +42,22 @@ export function runLog(io: Io, level: Config['log']['level']): RunLog {
               row: delivery.row,
               attempt: delivery.attempt,
             });
-          return;
+          break;
         }
         case 'problem':
           lines.warn(event.error.message);
-          return;
+          break;
         case 'queued':
-          return;
+          break;
+        default:
+          assertNever(event);
       }
     },
   };
 }
 
+/** States that a person wants to see pass by. */
+const TOLD: readonly string[] = ['firing', 'resolved'];
 const RANKS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
 function terminalLines(io: Io, level: Config['log']['level']): Omit<RunLog, 'desk'> {

@@ -1,4 +1,4 @@
-import nodeCron from 'node-cron';
+import { schedule } from 'node-cron';
 import type { Clock } from '../../core/clock.ts';
 import { C, at } from '../../core/counters.ts';
 import { DAY_MS, HOUR_MS, minuteOf, startOf } from '../../core/window.ts';
@@ -15,14 +15,14 @@ export function startSchedule(pipeline: Pipeline, config: Config, deps: { readon
   const failed = (what: string) => (error: unknown) =>
     log.warn(`${what} failed and is tried again at its next time: ${error instanceof Error ? error.message : String(error)}`);
   const tasks = [
-    nodeCron.schedule('22 * * * *', () => housekeeping(pipeline, config, clock, log).catch(failed('housekeeping')), { name: 'housekeeping', noOverlap: true }),
+    schedule('22 * * * *', () => housekeeping(pipeline, config, clock, log).catch(failed('housekeeping')), { name: 'housekeeping', noOverlap: true }),
   ];
   const { digest } = config.alerts;
   if (digest.enabled) {
     const [hour = '9', minute = '0'] = digest.at.split(':');
     const timezone = digest.timezone === 'local' ? {} : { timezone: digest.timezone };
     tasks.push(
-      nodeCron.schedule(`${Number(minute)} ${Number(hour)} * * *`, () => sendDigest(pipeline, clock).catch(failed('the digest')), {
+      schedule(`${Number(minute)} ${Number(hour)} * * *`, () => sendDigest(pipeline, clock).catch(failed('the digest')), {
         name: 'digest',
         noOverlap: true,
         ...timezone,

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
-import type { EventSource, MetricStore, StoredSource } from '../../core/ports.ts';
+import type { StoredSource } from '../../core/ports.ts';
 import { fileFollow } from '../../ingest/source/file-follow.ts';
 import { SEGMENT_BYTES } from '../../ingest/source/segment-grid.ts';
 import { stdinSource } from '../../ingest/source/stdin.ts';
@@ -36,8 +36,6 @@ export function sourcesOf(
     };
   });
 }
-
-export type OpenSource = (known: readonly StoredSource[], store: MetricStore) => Promise<EventSource>;
 
 /** The control value that says which configured source first read a partition. */
 export function originName(sourceId: number): string {

@@ -1,13 +1,13 @@
 import type { Rejects } from '../../core/partial.ts';
 import { type Offset, REJECT_REASONS, type RejectReason } from '../../core/types.ts';
-import { type Fault, fault, reasonOf } from '../parse/normaliser.ts';
+import { type Verdict, fault, reasonOf } from '../parse/normaliser.ts';
 
 /** Records of the open segment that were no events: how many for which reason, and where the first was. */
 export class RejectCounts {
   readonly #counts = new Float64Array(REJECT_REASONS.length);
   readonly #first = new Float64Array(REJECT_REASONS.length);
 
-  add(code: Fault, offset: Offset): void {
+  add(code: Verdict, offset: Offset): void {
     const index = code - 1;
     if (this.#counts[index] === 0) this.#first[index] = offset;
     this.#counts[index] = (this.#counts[index] as number) + 1;

@@ -40,13 +40,11 @@ function serve(port: NonNullable<typeof parentPort>, reading: WorkerReading): vo
         if (batches.length > 1) throw new Error('BUG: a cell holds one segment');
         cells.delete(message.cell);
         const [batch] = batches;
-        if (batch === undefined) {
-          port.postMessage({ cell: message.cell, batch: undefined } satisfies FromCellWorker);
-          return;
+        if (batch === undefined) port.postMessage({ cell: message.cell, batch: undefined } satisfies FromCellWorker);
+        else {
+          const { packed, transfer } = packBatch(batch);
+          port.postMessage({ cell: message.cell, batch: packed } satisfies FromCellWorker, transfer);
         }
-        const { packed, transfer } = packBatch(batch);
-        port.postMessage({ cell: message.cell, batch: packed } satisfies FromCellWorker, transfer);
-        return;
       }
     }
   });

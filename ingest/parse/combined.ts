@@ -1,5 +1,5 @@
 import type { Format } from './format.ts';
-import { FINE, type Fault, fault } from './normaliser.ts';
+import { type Verdict, fault } from './normaliser.ts';
 import { R, type Role, type Tokens } from './tokens.ts';
 import { unescapeInto } from './unescape.ts';
 
@@ -128,7 +128,7 @@ function scanCombined(tokens: Tokens, buf: Uint8Array, from: number, limit: numb
 }
 
 /** Says why a line that `scanCombined` refused is no event. */
-function explainCombined(_tokens: Tokens, buf: Uint8Array, from: number, to: number): Fault {
+function explainCombined(_tokens: Tokens, buf: Uint8Array, from: number, to: number): Verdict {
   let end = to;
   while (end > from && (buf[end - 1] as number) <= 32) end--;
   if (end === from) return EMPTY;

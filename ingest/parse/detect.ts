@@ -75,7 +75,7 @@ function guessName(lines: readonly Uint8Array[], records: readonly Readonly<Reco
   if (records.length * 2 > lines.length) {
     const has = (field: string): boolean => records.some((record) => record[field] !== undefined);
     if (has('started_at') && has('latencies') && has('response')) return 'kong';
-    if (records.some((record) => String(record['logger'] ?? '').startsWith('http.log.access'))) return 'caddy';
+    if (records.some(({ logger }) => typeof logger === 'string' && logger.startsWith('http.log.access'))) return 'caddy';
     return 'json';
   }
   const format = combinedFormat('combined');

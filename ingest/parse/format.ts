@@ -1,4 +1,4 @@
-import type { Fault } from './normaliser.ts';
+import type { Verdict } from './normaliser.ts';
 import type { Role, Tokens } from './tokens.ts';
 
 /**
@@ -18,5 +18,5 @@ export interface Format {
   /** Cuts the line at `from`; returns the position of its line feed (or `limit`), or -1 to give up. */
   scan(tokens: Tokens, buf: Uint8Array, from: number, limit: number): number;
   /** Cuts the line `buf[from, to)` (no line feed). */
-  parse(tokens: Tokens, buf: Uint8Array, from: number, to: number): Fault;
+  parse(tokens: Tokens, buf: Uint8Array, from: number, to: number): Verdict;
 }

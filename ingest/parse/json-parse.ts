@@ -1,4 +1,4 @@
-import { DROP, FINE, type Fault, fault } from './normaliser.ts';
+import { DROP, FINE, type Verdict, fault } from './normaliser.ts';
 import { ROLES, type Role, type Tokens } from './tokens.ts';
 
 /** Where a role's value is: candidate paths, first hit wins. Names below the top (headers) are looked up whatever their case. */
@@ -29,7 +29,7 @@ export class JsonParser {
     this.#isWanted = isWanted;
   }
 
-  parse(tokens: Tokens, buf: Uint8Array, from: number, to: number): Fault {
+  parse(tokens: Tokens, buf: Uint8Array, from: number, to: number): Verdict {
     const { start, end, scratch } = tokens;
     tokens.clear();
     scratch.length = 0;
@@ -59,7 +59,7 @@ export class JsonParser {
   }
 }
 
-function explain(buf: Uint8Array, from: number, to: number): Fault {
+function explain(buf: Uint8Array, from: number, to: number): Verdict {
   for (let i = from; i < Math.min(to, from + 512); i++) if (buf[i] === 0) return BINARY;
   if (buf[from] !== 123) return NOT_THIS_FORMAT;
   return buf[to - 1] === 125 ? BAD_JSON : TRUNCATED;

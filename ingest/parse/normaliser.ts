@@ -20,17 +20,20 @@ export type NormaliserOptions = {
   readonly forwardedDepth?: number;
 };
 
-/** 0 is ok, else a code for `reasonOf`; negative is "drop". */
-export type Fault = number;
-export const FINE: Fault = 0;
-export const DROP: Fault = -1;
+/**
+ * What parsing made of a record; the data's fault is a value, never an exception. A number, since there is one per
+ * record: FINE, DROP, or a code for `reasonOf`.
+ */
+export type Verdict = number;
+export const FINE: Verdict = 0;
+export const DROP: Verdict = -1;
 const FAULTS = new Map(REJECT_REASONS.map((reason, index) => [reason, index + 1]));
 
-export function fault(reason: RejectReason): Fault {
-  return FAULTS.get(reason) as Fault;
+export function fault(reason: RejectReason): Verdict {
+  return FAULTS.get(reason) as Verdict;
 }
 
-export function reasonOf(code: Fault): RejectReason {
+export function reasonOf(code: Verdict): RejectReason {
   return REJECT_REASONS[code - 1] as RejectReason;
 }
 
@@ -97,7 +100,7 @@ export class Normaliser {
     return number;
   }
 
-  normalise(tokens: Tokens, cells: EventCells, latencyToUs: number): Fault {
+  normalise(tokens: Tokens, cells: EventCells, latencyToUs: number): Verdict {
     const { buf, view, start, end } = tokens;
     if ((end[R.request] as number) > (start[R.request] as number)) splitRequest(tokens);
     const timeStart = start[R.time] as number;

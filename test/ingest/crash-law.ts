@@ -201,7 +201,7 @@ async function uninterrupted(history: History, bytes: Uint8Array): Promise<OpenS
   for (const batch of ingest.takeSealed()) await store.put(batch);
   const last = ingest.flush();
   if (last !== undefined) await store.put(last);
-  return store.resume(source, 0);
+  return await store.resume(source, 0);
 }
 
 /** Every row of an open segment, to the byte; held rows in their order. */

@@ -56,8 +56,8 @@ async function pumped(path: string, pool: CellPool | undefined): Promise<{ store
 
 async function dump(store: MetricStore): Promise<readonly string[]> {
   const rows: string[] = [];
-  for await (const { entity, window, counters, sketch } of store.windows({ from: 0, to: 40_000_000 })) {
-    rows.push(`${window.start} ${entity} ${Buffer.from(encodeCells(counters, sketch())).toString('hex')}`);
+  for await (const stored of store.windows({ from: 0, to: 40_000_000 })) {
+    rows.push(`${stored.window.start} ${stored.entity} ${Buffer.from(encodeCells(stored.counters, stored.sketch())).toString('hex')}`);
   }
   return rows.sort();
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { jsonFormat } from '../../../ingest/parse/json.ts';
-import { FINE, type Fault, type Normaliser } from '../../../ingest/parse/normaliser.ts';
+import { FINE, type Verdict, type Normaliser } from '../../../ingest/parse/normaliser.ts';
 import { EventCells, Tokens } from '../../../ingest/parse/tokens.ts';
 import { testNormaliser } from '../../support/ingest.ts';
 
@@ -21,7 +21,7 @@ const FIELDS = {
 } as const;
 
 /** Everything that an event says, with texts instead of numbers. */
-function describeEvent(cells: EventCells, normaliser: Normaliser, code: Fault): unknown {
+function describeEvent(cells: EventCells, normaliser: Normaliser, code: Verdict): unknown {
   if (code !== FINE) return { code };
   const { owner, alias, address, agent, route, ...numbers } = cells;
   return {

@@ -11,14 +11,16 @@ const TIMES = { pollMs: 200, scanMs: 400, settleMs: 600, orphanMs: 2000, movedMs
 
 const RUNS = Number(process.env['KEYWATCH_RUNS'] ?? 150);
 
-type Step =
+/** Which of two logs it happens to, for what happens to a log. */
+type Step = { readonly log: 0 | 1 } & StepKind;
+type StepKind =
   | { readonly kind: 'append'; readonly lines: number }
   | { readonly kind: 'partial' | 'rename' | 'copy' | 'flush' | 'kill' | 'delete' | 'backUp' }
   | { readonly kind: 'slowCopy' | 'pass'; readonly ms: number }
   | { readonly kind: 'pack'; readonly index: number; readonly suffix: '.gz' | '.zst'; readonly ms: number };
 
 const pause = fc.constantFrom(100, 300, 700, 1500, 4000);
-const step: fc.Arbitrary<Step> = fc.oneof(
+const stepKind: fc.Arbitrary<StepKind> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('append' as const), lines: fc.constantFrom(1, 2, 7, 40) }) },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: pause }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('slowCopy' as const), ms: pause }) },
@@ -29,10 +31,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 10, arbitrary: fc.record({ kind: fc.constantFrom('partial' as const, 'rename' as const, 'copy' as const, 'flush' as const, 'kill' as const, 'delete' as const, 'backUp' as const) }) },
 );
 
+/** Most histories are about one log. */
+const step: fc.Arbitrary<Step> = fc
+  .tuple(stepKind, fc.oneof({ weight: 3, arbitrary: fc.constant(0 as const) }, { weight: 1, arbitrary: fc.constant(1 as const) }))
+  .map(([kind, log]) => ({ log, ...kind }));
+
 async function play(steps: readonly Step[], options: { readonly header?: string | undefined; readonly lengthMax: number; readonly segmentBytes: number }): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'keywatch-follow-'));
-  const harness = new FollowHarness({ patterns: [join(directory, 'access.log*')], segmentBytes: options.segmentBytes, ...TIMES });
-  const log = new RotatingLog(directory, () => harness.clock.now(), options.header);
+  const harness = new FollowHarness({ patterns: [join(directory, '*.log*')], segmentBytes: options.segmentBytes, ...TIMES });
+  const logs = ['access.log', 'other.log'].map((name) => new RotatingLog({ directory, name, now: () => harness.clock.now(), header: options.header }));
   // While it is down, time and the log go on.
   let isUp = true;
   harness.start();
@@ -42,6 +49,8 @@ async function play(steps: readonly Step[], options: { readonly header?: string 
   };
   try {
     for (const step of steps) {
+      const log = logs[step.log];
+      if (log === undefined) throw new Error('there is no such log');
       switch (step.kind) {
         case 'append':
           log.append(step.lines, options.lengthMax);
@@ -84,12 +93,12 @@ async function play(steps: readonly Step[], options: { readonly header?: string 
           break;
       }
     }
-    log.finish();
+    for (const log of logs) log.finish();
     if (!isUp) harness.start();
     await harness.pass(8000);
     harness.flush();
     await harness.kill();
-    expect(harness.storedLines().sort()).toEqual(log.written.toSorted());
+    expect(harness.storedLines().sort()).toEqual(logs.flatMap(({ written }) => written).sort());
   } finally {
     rmSync(directory, { recursive: true });
   }

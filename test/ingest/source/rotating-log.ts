@@ -5,21 +5,23 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 /** Plays a log writer and logrotate in a directory, and remembers every line that was written. */
 export class RotatingLog {
   readonly written: string[] = [];
-  readonly #directory: string;
+  readonly #live: string;
+  readonly #name: string;
   readonly #now: () => number;
   readonly #header: string | undefined;
   #lines = 0;
   /** The beginning of a line that is not finished. */
   #partial = '';
 
-  constructor(directory: string, now: () => number, header?: string) {
-    this.#directory = directory;
-    this.#now = now;
-    this.#header = header;
+  constructor(config: { readonly directory: string; readonly name: string; readonly now: () => number; readonly header?: string | undefined }) {
+    this.#live = join(config.directory, config.name);
+    this.#name = config.name;
+    this.#now = config.now;
+    this.#header = config.header;
   }
 
   path(index: number, suffix = ''): string {
-    return join(this.#directory, index === 0 ? 'access.log' : `access.log.${index}${suffix}`);
+    return index === 0 ? this.#live : `${this.#live}.${index}${suffix}`;
   }
 
   /** The highest rotated file there is, or 0. */
@@ -116,7 +118,7 @@ export class RotatingLog {
 
   #line(lengthMax: number): string {
     const number = ++this.#lines;
-    return `${number} ${'abcdefghij'.repeat(40).slice(0, (number * 37) % lengthMax)}`;
+    return `${number} ${this.#name} ${'abcdefghij'.repeat(40).slice(0, (number * 37) % lengthMax)}`;
   }
 
   #write(text: string): void {
