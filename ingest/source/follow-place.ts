@@ -232,12 +232,18 @@ function olderContent(state: FollowState, record: FileRecord, partition: Followe
   if (group !== undefined) {
     const older = group.get(record.group);
     group.set(record.group, partition);
-    return older === partition ? undefined : older;
+    return older !== undefined && waitsFor(older, partition) ? undefined : older;
   }
   for (const other of state.partitions.values()) {
-    if (other !== partition && other.state === 'reading' && other.file?.path === record.input.path) return other;
+    if (other.state === 'reading' && other.file?.path === record.input.path && !waitsFor(other, partition)) return other;
   }
   return undefined;
+}
+
+/** Whether `one` is to be read after `other`: a partition that moved to another file at the start is in the chain already. */
+function waitsFor(one: FollowedPartition, other: FollowedPartition): boolean {
+  for (let at: FollowedPartition | undefined = one; at !== undefined; at = at.after) if (at === other) return true;
+  return false;
 }
 
 function settle(record: FileRecord, partition: FollowedPartition, head?: Uint8Array): void {
