@@ -46,16 +46,14 @@ export class Extent {
     this.#hourDays = ascending([...months.flat(), ...this.minuteDays]);
   }
 
-  /** The windows of a resolution that start in `span` and may hold something, in time order. */
-  *units(span: Span, resolution: Resolution): Generator<Span, void, undefined> {
-    const step = resolution === 'minute' ? 1 : resolution === 'hour' ? MINUTES_PER_HOUR : MINUTES_PER_DAY;
-    for (const day of this.#daysOf(resolution)) {
-      for (let from = Math.max(day, Math.ceil(span.from / step) * step); from < Math.min(day + MINUTES_PER_DAY, span.to); from += step)
-        yield { from, to: from + step };
-    }
+  /** `span` day by day, where a day may hold windows of a resolution: whole windows, those that start in `span`. */
+  days(span: Span, resolution: Resolution): readonly Span[] {
+    const step = stepOf(resolution);
+    const whole = { from: Math.ceil(span.from / step) * step, to: Math.ceil(span.to / step) * step };
+    return this.#daysOf(resolution).flatMap((day) => cut(whole, day, MINUTES_PER_DAY) ?? []);
   }
 
-  /** How to read `span` with nothing coarser than `top`. */
+  /** How to read `span` with nothing coarser than `top`; for 'minute' and 'hour' it is within one day. */
   pieces(span: Span, top: Resolution): readonly Piece[] {
     if (top === 'minute') return this.#minutes(span);
     if (top === 'hour') return this.#hours(span);
@@ -110,6 +108,11 @@ export class Extent {
     if (resolution === 'hour') return this.#hourDays;
     return ascending([...range(this.#days.from, this.#days.to, MINUTES_PER_DAY), ...this.#hourDays]);
   }
+}
+
+/** The length of a window, in minutes. */
+export function stepOf(resolution: Resolution): number {
+  return resolution === 'minute' ? 1 : resolution === 'hour' ? MINUTES_PER_HOUR : MINUTES_PER_DAY;
 }
 
 function range(from: Minute, to: Minute, step: number): Minute[] {

@@ -1,7 +1,7 @@
 import { EntitySum } from '../merge/entity-sum.ts';
 import { type Connection, blob, int, text } from './connection.ts';
 import { Extent, type Piece } from './extent.ts';
-import { asEntity, cellsOf, minutesIn } from './read-windows.ts';
+import { asEntity, minutesIn, seek } from './read-windows.ts';
 import type { EntityTotals } from '../../core/ports.ts';
 import type { EntityId, EntityKind, EpochMs } from '../../core/types.ts';
 
@@ -71,7 +71,7 @@ function addCells(
 ): void {
   const seeks = want.sums.size * ((piece.to - piece.from) / piece.step);
   if (seeks * SEEK_COST < want.rows) {
-    for (const [id, sum] of want.sums) for (const cells of cellsOf(connection, piece, id)) sum.add(cells);
+    for (const [id, sum] of want.sums) for (const { cells } of seek(connection, piece, id)) sum.add(cells);
     return;
   }
   const isWanted = want.isAll ? '' : 'and entity in (select value from json_each(?))';

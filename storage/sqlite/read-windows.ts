@@ -2,7 +2,7 @@ import { MINUTE_MS } from '../../core/window.ts';
 import { CellsMerger } from '../merge/cells-merger.ts';
 import { storedWindow } from '../stored-window.ts';
 import { type Connection, blob, int, text } from './connection.ts';
-import { Extent, type Piece, type Span } from './extent.ts';
+import { Extent, type Piece, type Span, stepOf } from './extent.ts';
 import type { Resolution, StoredWindow } from '../../core/ports.ts';
 import type { EntityId, EpochMs, Minute } from '../../core/types.ts';
 
@@ -14,18 +14,16 @@ const MINUTE_MAX: Minute = 2 ** 31;
 /** The windows of a resolution that start in `[from, to)`, in time order, merged over segments. */
 export function* readWindows(connection: Connection, query: WindowsQuery): Generator<StoredWindow, void, undefined> {
   const resolution = query.resolution ?? 'minute';
+  const step = stepOf(resolution);
   const extent = new Extent(connection);
   const merger = new CellsMerger();
   const id = query.entity === undefined ? undefined : entityId(connection, query.entity);
   if (query.entity !== undefined && id === undefined) return;
-  for (const unit of extent.units(clamp(query.from, query.to), resolution)) {
-    const pieces = extent.pieces(unit, resolution);
-    if (query.entity === undefined || id === undefined) {
-      for (const group of groups(connection, pieces)) yield storedWindow(asEntity(group.entity), resolution, unit, merger.merge(group.cells));
-    } else {
-      const cells = pieces.flatMap((piece) => cellsOf(connection, piece, id));
-      if (cells.length > 0) yield storedWindow(query.entity, resolution, unit, merger.merge(cells));
-    }
+  for (const day of extent.days(clamp(query.from, query.to), resolution)) {
+    const pieces = extent.pieces(day, resolution);
+    const groups =
+      query.entity === undefined || id === undefined ? everybody(connection, pieces, step) : onlyOne(connection, pieces, { id, entity: query.entity, step });
+    for (const { entity, from, cells } of groups) yield storedWindow(entity, resolution, { from, to: from + step }, merger.merge(cells));
   }
 }
 
@@ -49,35 +47,54 @@ export function asEntity(stored: string): EntityId {
   return stored as EntityId;
 }
 
-/** One entity: a point seek per time, because the key starts with the time and an index by entity would cost 15 times more to write. */
-export function cellsOf(connection: Connection, piece: Piece, entity: number): readonly Uint8Array[] {
-  const sql = `select cells from ${piece.table} where ts = ? and entity = ? and ${piece.filter}`;
-  const cells: Uint8Array[] = [];
-  for (let ts = Math.ceil(piece.from / piece.step) * piece.step; ts < piece.to; ts += piece.step) {
-    for (const row of connection.all(sql, ts, entity, ...piece.values)) cells.push(blob(row, 0));
-  }
-  return cells;
-}
+/** What is stored of one window, unmerged. */
+type Group = { readonly entity: EntityId; readonly from: Minute; readonly cells: readonly Uint8Array[] };
 
-/** Everybody: the rows of all pieces by entity. */
-function* groups(
+function* onlyOne(
   connection: Connection,
   pieces: readonly Piece[],
-): Generator<{ readonly entity: string; readonly cells: readonly Uint8Array[] }, void, undefined> {
-  if (pieces.length === 0) return;
-  const union = pieces.map((piece) => `select entity, cells from ${piece.table} where ts >= ? and ts < ? and ${piece.filter}`).join(' union all ');
-  const values = pieces.flatMap((piece) => [piece.from, piece.to, ...piece.values]);
-  let id = Number.NaN;
-  let entity = '';
-  let cells: Uint8Array[] = [];
-  for (const row of connection.iterate(`select p.entity, e.text, p.cells from (${union}) p join entity e on e.id = p.entity order by p.entity`, ...values)) {
-    if (int(row, 0) !== id) {
-      if (cells.length > 0) yield { entity, cells };
-      id = int(row, 0);
-      entity = text(row, 1);
-      cells = [];
+  want: { readonly id: number; readonly entity: EntityId; readonly step: number },
+): Generator<Group, void, undefined> {
+  const byWindow = new Map<Minute, Uint8Array[]>();
+  for (const piece of pieces) {
+    for (const { ts, cells } of seek(connection, piece, want.id)) {
+      const from = ts - (ts % want.step);
+      const group = byWindow.get(from);
+      if (group === undefined) byWindow.set(from, [cells]);
+      else group.push(cells);
     }
-    cells.push(blob(row, 2));
   }
-  if (cells.length > 0) yield { entity, cells };
+  for (const [from, cells] of [...byWindow].sort((a, b) => a[0] - b[0])) yield { entity: want.entity, from, cells };
+}
+
+/** The rows of one entity: a point seek per time, because the key starts with the time and an index by entity would make writing 15 times slower. */
+export function seek(connection: Connection, piece: Piece, entity: number): readonly { readonly ts: Minute; readonly cells: Uint8Array }[] {
+  const sql = `select cells from ${piece.table} where ts = ? and entity = ? and ${piece.filter}`;
+  const found: { readonly ts: Minute; readonly cells: Uint8Array }[] = [];
+  for (let ts = Math.ceil(piece.from / piece.step) * piece.step; ts < piece.to; ts += piece.step) {
+    for (const row of connection.all(sql, ts, entity, ...piece.values)) found.push({ ts, cells: blob(row, 0) });
+  }
+  return found;
+}
+
+function* everybody(connection: Connection, pieces: readonly Piece[], step: number): Generator<Group, void, undefined> {
+  if (pieces.length === 0) return;
+  // In the order of the key where the windows are the rows' own, so that nothing is sorted.
+  const start = (piece: Piece): string => (piece.step === step ? 'ts' : `ts - ts % ${step}`);
+  const union = pieces
+    .map((piece) => `select ${start(piece)} as start, entity, cells from ${piece.table} where ts >= ? and ts < ? and ${piece.filter}`)
+    .join(' union all ');
+  const values = pieces.flatMap((piece) => [piece.from, piece.to, ...piece.values]);
+  let open: { readonly id: number; readonly entity: EntityId; readonly from: Minute; readonly cells: Uint8Array[] } | undefined;
+  for (const row of connection.iterate(
+    `select p.start, p.entity, e.text, p.cells from (${union}) p join entity e on e.id = p.entity order by p.start, p.entity`,
+    ...values,
+  )) {
+    if (open?.id !== int(row, 1) || open.from !== int(row, 0)) {
+      if (open !== undefined) yield open;
+      open = { id: int(row, 1), entity: asEntity(text(row, 2)), from: int(row, 0), cells: [] };
+    }
+    open.cells.push(blob(row, 3));
+  }
+  if (open !== undefined) yield open;
 }
