@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Alert, AlertState } from '../../core/alert.ts';
 import type { EntityId, EpochMs } from '../../core/types.ts';
+import { Directory, type DirectoryInput } from '../../keys/directory.ts';
 import { STATE_FILE, openJournal } from '../../storage/sqlite/journal.ts';
 import { configuredBy } from '../cli/configured.ts';
 import { formatAgo, formatDuration, formatNumber, formatTime } from '../cli/format.ts';
@@ -86,12 +87,21 @@ async function list(io: Io, options: ListOptions): Promise<void> {
     );
     return;
   }
-  await write(io.stdout, listText(io, shown, now));
+  await write(io.stdout, listText(io, shown, { now, labelOf: labels(config.directory) }));
   if (found.length > shown.length) await write(io.stdout, `\nmore than ${formatNumber(options.limit)}; show more with --limit\n`);
 }
 
+/** An alert keeps the label of its day; a key that was named since then goes by its new name. */
+function labels(inventory: DirectoryInput): (alert: Alert) => string {
+  const directory = new Directory(inventory);
+  return (alert) => {
+    const { isListed, label } = directory.facts(alert.entity);
+    return isListed ? label : alert.label;
+  };
+}
+
 /** A row per alert, and below it its sentence: that is what a person reads. */
-function listText(io: Io, alerts: readonly Alert[], now: EpochMs): string {
+function listText(io: Io, alerts: readonly Alert[], { now, labelOf }: { readonly now: EpochMs; readonly labelOf: (alert: Alert) => string }): string {
   const paint = painter(io.stdout);
   const width = widthOf(io);
   const table = renderTable<Alert>(
@@ -101,7 +111,7 @@ function listText(io: Io, alerts: readonly Alert[], now: EpochMs): string {
       { title: 'started', value: (alert) => formatTime(alert.startedAt) },
       { title: 'lasted', value: (alert) => formatDuration((alert.resolvedAt ?? now) - alert.startedAt), align: 'right', dropOrder: 2 },
       { title: 'rule', value: (alert) => alert.rule },
-      { title: 'who', value: (alert) => alert.label, shrinkTo: 14 },
+      { title: 'who', value: labelOf, shrinkTo: 14 },
       { title: 'last breach', value: (alert) => formatAgo(alert.lastBreachAt, now), align: 'right', dropOrder: 1 },
     ],
     alerts,

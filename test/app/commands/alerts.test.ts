@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { alertSchema } from '../../../app/json/alert.ts';
-import { entityId } from '../../../core/types.ts';
+import { entityId, entityName } from '../../../core/types.ts';
 import { NOW, runCli } from '../cli/capture.ts';
 import { alertOf, fillJournal } from './stored-fixture.ts';
 
@@ -75,6 +75,11 @@ describe('alerts list', () => {
     expect(stdout).toMatch(/\(ended\)\.\n$/);
     expect(stdout).toContain('bil[2Jling');
     expect(stdout).not.toContain('\u001b');
+  });
+
+  test('a key that was named since the alert goes by its new name', async () => {
+    const { stdout } = await runCli(['alerts', 'list', '--set', `keys=[{id: ${entityName(key)}, label: renamed}]`], { env });
+    expect(stdout).toContain('request_rate  renamed');
   });
 
   test('says so when there are none, or more than shown', async () => {
