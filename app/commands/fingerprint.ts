@@ -1,4 +1,5 @@
-import { createInterface } from 'node:readline';
+import { type Interface, createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
 import { Command } from 'commander';
 import { Fingerprinter, isFingerprint } from '../../core/fingerprint.ts';
 import { configuredBy } from '../cli/configured.ts';
@@ -32,11 +33,7 @@ async function run(io: Io, args: readonly string[], options: Options): Promise<v
   const { pepper, origin } = loadPepper({ configured: config.pepper, directory: config.store.directory });
   const fingerprinter = new Fingerprinter(pepper);
   if (origin === 'created') io.stderr.write(`made a new pepper in ${config.store.directory}; ids are valid for this data directory only\n`);
-  if (io.stdin.isTTY === true)
-    io.stderr.write(
-      'Type or paste one secret a line; end with Ctrl-D. What you type is shown: to avoid that, use  read -rs KEY && echo "$KEY" | keywatch fingerprint\n',
-    );
-  const lines = createInterface({ input: io.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+  const lines = linesOf(io);
   let count = 0;
   for await (const line of lines) {
     // A key has no blanks around it; pasting often has.
@@ -48,4 +45,14 @@ async function run(io: Io, args: readonly string[], options: Options): Promise<v
     await write(io.stdout, options.json === true ? `${JSON.stringify({ id })}\n` : `${id}\n`);
   }
   if (count === 0) throw usageError('no secret came from standard input; give one a line, for instance: keywatch fingerprint < keys.txt');
+}
+
+/** Lines of standard input. On a terminal what is typed is not shown. */
+function linesOf(io: Io): Interface {
+  if (io.stdin.isTTY !== true) return createInterface({ input: io.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+  io.stderr.write('Type or paste one secret a line, then Enter; it is not shown. Ctrl-D ends.\n');
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: io.stdin, output: nowhere, terminal: true, historySize: 0 });
+  lines.on('SIGINT', () => lines.close());
+  return lines;
 }

@@ -168,10 +168,15 @@ describe('fingerprint', () => {
     expect(short.stderr).not.toContain('c2hvcnQ=');
   });
 
-  test('on a terminal it says how to use it; without a secret it fails', async () => {
-    const ran = await runCli(['fingerprint'], { env, isTerminal: true });
-    expect(ran.code).toBe(2);
-    expect(ran.stderr).toContain('read -rs KEY');
+  test('on a terminal it says how to use it and shows nothing of what is typed; without a secret it fails', async () => {
+    const ran = await runCli(['fingerprint'], { env, isTerminal: true, stdin: 'kw_live_alpha\r' });
+    expect(ran.code).toBe(0);
+    expect(ran.stderr).toContain('one secret a line, then Enter; it is not shown');
+    expect(ran.stdout).toMatch(/^kf1_[0-9a-f]{32}\n$/);
+    expect(ran.stdout).toBe((await runCli(['fingerprint'], { env, stdin: 'kw_live_alpha' })).stdout);
+    const none = await runCli(['fingerprint'], { env, isTerminal: true });
+    expect(none.code).toBe(2);
+    expect(none.stderr).toContain('no secret came from standard input');
   });
 
   test('a secret as an argument is refused with the reason', async () => {
