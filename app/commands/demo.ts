@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { DurationMs } from '../../core/types.ts';
 import { CommandExit, EXIT_FAILURE, usageError } from '../cli/errors.ts';
 import { formatDuration } from '../cli/format.ts';
@@ -43,7 +43,7 @@ export function command(io: Io): Command {
       .description(
         'Runs the real pipeline over a day of real log lines and a simulated gateway, injects six labelled attacks, and shows what was noticed and how fast. Needs nothing and leaves nothing but the report.',
       )
-      .option('--for <time>', 'how long it runs', parseFor, FOR_MS)
+      .addOption(new Option('--for <time>', 'how long it runs').argParser(parseFor).default(FOR_MS, '60s'))
       .option('--speed <n>', `event time over wall time (default: ${SPEED}, or what half an hour of traffic needs)`, parseSpeed)
       .option('--seed <n>', 'another seed is another hour: other victims, other requests', parseCount, SEED)
       .option('--html <file>', 'where the report goes', 'keywatch-demo.html')

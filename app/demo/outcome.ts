@@ -84,7 +84,8 @@ export function demoPart(outcome: DemoOutcome): DemoPart {
 /** The table at the end and one line of judgement. */
 export function renderOutcome(outcome: DemoOutcome, look: { readonly width: number; readonly paint: Paint }): string {
   const { paint } = look;
-  const visible = outcome.lines.filter(({ attack }) => attack.expectedRules.length > 0);
+  // Of a demo that was stopped only what had begun counts.
+  const visible = outcome.lines.filter(({ attack, status }) => attack.expectedRules.length > 0 && status !== 'pending');
   const caught = visible.filter((line) => line.caught !== undefined).length;
   const channels = (channel: ReceivedMessage['channel']): number => outcome.messages.filter((message) => message.channel === channel).length;
   const rows = [
@@ -96,7 +97,7 @@ export function renderOutcome(outcome: DemoOutcome, look: { readonly width: numb
     ),
     '\n',
     paint(
-      outcome.isGood ? 'green' : 'red',
+      outcome.isGood ? 'green' : outcome.isStopped && outcome.falseAlerts.length === 0 ? 'yellow' : 'red',
       `${caught} of ${visible.length} attacks that thresholds can see were caught, ${outcome.falseAlerts.length === 0 ? 'no false alert' : `${outcome.falseAlerts.length} false alerts`}`,
     ),
     '\n',
@@ -111,12 +112,21 @@ export function renderOutcome(outcome: DemoOutcome, look: { readonly width: numb
 
 type Row = { readonly line: AttackLine; readonly alerts: number };
 
+/** What stands where no rule does. */
+const WITHOUT_CATCH: Readonly<Record<AttackLine['status'], string>> = {
+  pending: 'not begun',
+  running: 'not yet',
+  over: 'nothing',
+  caught: '',
+  unseen: NOT_VISIBLE,
+};
+
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'attack', value: ({ line }) => line.attack.title },
   { title: 'began', value: ({ line }) => clock(line.attack.start), dropOrder: 1 },
   {
     title: 'caught by',
-    value: ({ line }) => line.caught?.rule ?? (line.attack.expectedRules.length === 0 ? NOT_VISIBLE : line.status === 'pending' ? 'not begun' : 'nothing'),
+    value: ({ line }) => line.caught?.rule ?? (line.attack.expectedRules.length === 0 ? NOT_VISIBLE : WITHOUT_CATCH[line.status]),
     shrinkTo: 12,
     style: ({ line }): Style => (line.caught !== undefined ? 'green' : line.attack.expectedRules.length === 0 ? 'dim' : 'red'),
   },

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Clock, scaledClock } from '../../core/clock.ts';
 import { Secret } from '../../core/secret.ts';
 import type { DurationMs } from '../../core/types.ts';
-import { systemReason } from '../cli/errors.ts';
+import { systemReason, usageError } from '../cli/errors.ts';
 import type { AnalyzeReport, DemoPart } from '../report/report.ts';
 import { renderHtml } from '../report/html/page.ts';
 import { DemoFeed } from './feed.ts';
@@ -52,7 +52,10 @@ const TOP_MINUTES = 120;
  */
 export async function runDemo(options: DemoOptions, deps: DemoDeps): Promise<DemoOutcome> {
   await using stack = new AsyncDisposableStack();
-  // 1. Where things are, and what will happen.
+  // 1. Where things are, and what will happen. A store of somebody's own is not to be filled with attacks.
+  if (options.dataDir !== undefined && existsSync(options.dataDir) && readdirSync(options.dataDir).length > 0) {
+    throw usageError(`the data directory ${options.dataDir} is not empty; the demo needs one of its own, leave --data-dir out for a temporary one`);
+  }
   const folder = mkdtempSync(join(tmpdir(), 'keywatch-demo-'));
   if (!options.isKept) stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const plan = planDemo({ seed: options.seed, end: deps.wall.now(), spanMs: options.forMs * options.speed });
