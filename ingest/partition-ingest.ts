@@ -97,7 +97,7 @@ export class PartitionIngest {
     this.#segmentStart = this.#cellOf(offset);
   }
 
-  /** Counts the whole lines in `lines`, whose first byte is at `offset`. Lines below `next` were counted before and are passed over. */
+  /** Counts the whole lines in `lines`, whose first byte is at `offset`. Lines below `next` were counted before and are passed over. A rejected line ends at its first line feed, whatever a scanner took for its end. */
   block(lines: Uint8Array, offset: Offset): void {
     const bytes = withLineFeed(lines);
     const limit = bytes.length;
@@ -118,13 +118,15 @@ export class PartitionIngest {
       let code: Verdict = FINE;
       if (lineEnd < 0) {
         lineEnd = bytes.indexOf(10, at);
-        if (lineEnd < 0) lineEnd = limit;
         code = format.parse(tokens, bytes, at, lineEnd);
       }
       if (code === FINE) code = normaliser.normalise(tokens, cells, latencyToUs);
       if (code === FINE) this.#count(cells);
       else if (code === DROP) this.#dropped++;
-      else this.#rejects.add(code, offset + at);
+      else {
+        this.#rejects.add(code, offset + at);
+        lineEnd = bytes.indexOf(10, at);
+      }
       this.#records++;
       at = lineEnd + 1;
     }

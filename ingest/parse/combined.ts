@@ -1,6 +1,6 @@
 import type { Format } from './format.ts';
 import { type Verdict, fault } from './normaliser.ts';
-import { R, type Role, type Tokens } from './tokens.ts';
+import { R, type Role, type Tokens, isBlank } from './tokens.ts';
 import { unescapeInto } from './unescape.ts';
 
 const NOT_THIS_FORMAT = fault('not_this_format');
@@ -66,7 +66,8 @@ function scanCombined(tokens: Tokens, buf: Uint8Array, from: number, limit: numb
       if (buf[at + 1] === 32 && ((after >= 48 && after <= 57) || after === 45)) break;
     } else if (byte === 92) {
       hasEscape = true;
-      at++;
+      // A line that was cut behind a backslash must not take the next one with it.
+      if (buf[at + 1] !== 10) at++;
     } else if (byte === 10) return -1;
     at++;
   }
@@ -89,8 +90,9 @@ function scanCombined(tokens: Tokens, buf: Uint8Array, from: number, limit: numb
     while (at < limit) {
       const byte = buf[at] as number;
       if (byte === 34 && buf[at + 1] === 32 && buf[at + 2] === 34) break;
-      if (byte === 92) at++;
-      else if (byte === 10) return at;
+      if (byte === 92) {
+        if (buf[at + 1] !== 10) at++;
+      } else if (byte === 10) return at;
       at++;
     }
     at += 3;
@@ -102,7 +104,7 @@ function scanCombined(tokens: Tokens, buf: Uint8Array, from: number, limit: numb
         if (after === 10 || after === 32 || after === 13 || at + 1 >= limit) break;
       } else if (byte === 92) {
         agentEscape = true;
-        at++;
+        if (buf[at + 1] !== 10) at++;
       } else if (byte === 10) break;
       at++;
     }
@@ -130,7 +132,7 @@ function scanCombined(tokens: Tokens, buf: Uint8Array, from: number, limit: numb
 /** Says why a line that `scanCombined` refused is no event. */
 function explainCombined(_tokens: Tokens, buf: Uint8Array, from: number, to: number): Verdict {
   let end = to;
-  while (end > from && (buf[end - 1] as number) <= 32) end--;
+  while (end > from && isBlank(buf[end - 1] as number)) end--;
   if (end === from) return EMPTY;
   for (let i = from; i < Math.min(end, from + 512); i++) if (buf[i] === 0) return BINARY;
   return findTime(buf, from, end) >= 0 ? TRUNCATED : NOT_THIS_FORMAT;

@@ -1,5 +1,5 @@
 import { DROP, FINE, type Verdict, fault } from './normaliser.ts';
-import { ROLES, type Role, type Tokens } from './tokens.ts';
+import { ROLES, type Role, type Tokens, isBlank } from './tokens.ts';
 
 /** Where a role's value is: candidate paths, first hit wins. Names below the top (headers) are looked up whatever their case. */
 export type PathMap = Partial<Record<Role, readonly (readonly string[])[]>>;
@@ -34,7 +34,7 @@ export class JsonParser {
     tokens.clear();
     scratch.length = 0;
     let lineEnd = to;
-    while (lineEnd > from && (buf[lineEnd - 1] as number) <= 32) lineEnd--;
+    while (lineEnd > from && isBlank(buf[lineEnd - 1] as number)) lineEnd--;
     if (lineEnd === from) return EMPTY;
     let record: unknown;
     try {

@@ -48,6 +48,11 @@ export class Tokens {
   }
 }
 
+/** Space, tab and the kinds of line end: what an empty line may hold. */
+export function isBlank(byte: number): boolean {
+  return byte === 32 || (byte >= 9 && byte <= 13);
+}
+
 export class Scratch {
   bytes = new Uint8Array(1 << 14);
   length = 0;

@@ -79,6 +79,7 @@ const LINES: readonly Row[] = [
   ['blanks and a carriage return', '   \r', 'empty_line'],
   ['the second half of a user agent', ' "curl/7.54.0"', 'not_this_format'],
   ['cut in the time', line().slice(0, 30), 'not_this_format'],
+  ['cut behind the bracket of the time', '203.0.113.9 - - [', 'not_this_format'],
   ['cut in the request', line().slice(0, 60), 'truncated'],
   [
     'cut behind the status',
@@ -86,6 +87,9 @@ const LINES: readonly Row[] = [
     { owner: 'client:203.0.113.9', counters: { s2xx: 1, bytesOutKnown: 0 } },
   ],
   ['cut in the agent', line().slice(0, -4), { owner: 'client:203.0.113.9 curl/8.', counters: { bytesOut: 512 } }],
+  ['cut behind a backslash in the request', line().slice(0, 60) + '\\', 'truncated'],
+  ['cut behind a backslash in the Referer', `${line({ rest: '' })} "https://x.test/\\`, { owner: 'client:203.0.113.9', counters: { bytesOut: 512 } }],
+  ['cut behind a backslash in the agent', line({ rest: ' "-" "curl\\' }), { owner: 'client:203.0.113.9 curl\\', counters: { bytesOut: 512 } }],
   ['with a carriage return', `${line()}\r`, { owner: CLIENT, counters: { bytesOut: 512 } }],
   ['NUL bytes', '\u0000\u0000\u0000\u0000', 'binary'],
   ['a NUL in the path', line({ request: 'GET /v1/or\u0000ders/8 HTTP/1.1' }), { owner: CLIENT, texts: { route: '/v1/or?ders/{id}' } }],
@@ -285,6 +289,13 @@ describe('a Caddy line', () => {
     const batch = read('caddy', '{"level":"info","ts":1795468805.1,"logger":"tls","msg":"cleaning storage unit"}');
     expect({ records: batch.records, dropped: batch.dropped, rejects: batch.rejects }).toEqual({ records: 3, dropped: 1, rejects: {} });
   });
+});
+
+test('a line feed inside the time ends the line there, and the rest is a line of its own', () => {
+  const text = `${COMBINED}\n203.0.113.9 - - [2\n/Nov/2026:21:20:06 +0000] "GET / HTTP/1.1" 200 5 "-" "x"\n${COMBINED}\n`;
+  const batch = ingestAll(new Uint8Array(Buffer.from(text)), { format: formatFor(Buffer.from(COMBINED), 'combined') });
+  expect(batch.records).toBe(4);
+  expect(Object.values(batch.rejects).reduce((sum, { count }) => sum + count, 0)).toBe(2);
 });
 
 test('whatever bytes a log holds, each of its lines is counted, passed over or rejected, and nothing throws', () => {
