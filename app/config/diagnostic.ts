@@ -85,7 +85,10 @@ type Range = { readonly start: number; readonly end: number };
 function excerpt(source: string, place: { readonly line: number; readonly column: number; readonly length: number }, hidesValue: boolean): string {
   const line = (source.split(/\r?\n/)[place.line - 1] ?? '').replaceAll('\t', ' ');
   const at: Range = { start: place.column - 1, end: Math.min(line.length, place.column - 1 + place.length) };
-  const hidden = hidesValue ? [...secretRanges(line).filter((range) => range.end <= at.start), { start: at.start, end: line.length }] : secretRanges(line);
+  const before = secretRanges(line).filter((range) => range.start < at.start);
+  const hidden = hidesValue
+    ? [...before.map((range) => ({ start: range.start, end: Math.min(range.end, at.start) })), { start: at.start, end: line.length }]
+    : secretRanges(line);
   let shown = '';
   let from = 0;
   let caretStart = -1;

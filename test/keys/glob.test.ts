@@ -21,9 +21,9 @@ test.each([
 });
 
 test('agrees with a regular expression on small alphabets', () => {
-  const word = (letters: string): fc.Arbitrary<string> => fc.array(fc.constantFrom(...letters), { maxLength: 8 }).map((parts) => parts.join(''));
+  const word = (...letters: readonly string[]): fc.Arbitrary<string> => fc.array(fc.constantFrom(...letters), { maxLength: 8 }).map((parts) => parts.join(''));
   fc.assert(
-    fc.property(word('ab*?'), word('ab'), (pattern, text) => {
+    fc.property(word('a', 'b', '*', '?'), word('a', 'b'), (pattern, text) => {
       const expression = new RegExp(`^${pattern.replaceAll('*', '.*').replaceAll('?', '.')}$`);
       expect(matchesGlob(pattern, text)).toBe(expression.test(text));
     }),

@@ -60,6 +60,7 @@ describe('secrets', () => {
     ['a raw key as a fingerprint', `keys: [{fingerprint: ${secret}}]`],
     ['a raw key where a level belongs', `log: {level: sk_live_${secret}}`],
     ['a raw key as a plan', `keys: [{id: a, plan: sk_live_${secret}}]`],
+    ['a raw key that runs into a fault', `? sk_live_${secret}url: `],
     ['a raw key as the name of a setting', `sk_live_${secret}: 1`],
   ])('%s is refused and not repeated', (_name, yaml) => {
     const said = faultsOf(yaml);
