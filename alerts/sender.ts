@@ -181,7 +181,7 @@ export class Sender {
     const late = failed(`no answer within ${SEND_TIMEOUT_MS / 1000} s`, true);
     const outcome = await this.#within(SEND_TIMEOUT_MS, signal, notify, late);
     cut.abort();
-    return signal.aborted && outcome !== undefined && !outcome.ok ? undefined : outcome;
+    return outcome;
   }
 
   /** The result of `work`, or `late` after `ms`, or undefined once aborted. */

@@ -312,6 +312,19 @@ describe('delivery', () => {
     await harness.stop();
   });
 
+  test('drain beside a running sender ends when its time is up', async () => {
+    const harness = await new DeskHarness().start();
+    harness.slack.answer = failed('HTTP 500', true);
+    await harness.closed(0, [critical(0)]);
+    const stop = new AbortController();
+    const drained = harness.desk.drain(stop.signal);
+    await harness.clock.advance(5000);
+    stop.abort();
+    await drained;
+    expect(harness.desk.health().map((each) => each.queued)).toEqual([1, 0]);
+    await harness.stop();
+  });
+
   test('a channel that is no longer configured is cleared, and its messages count as lost', async () => {
     const harness = await new DeskHarness().start();
     harness.slack.answer = failed('HTTP 500', true);

@@ -217,6 +217,23 @@ describe('restart', () => {
     expect(withSnapshot?.seq).toBe(harness.entries.length);
   });
 
+  test('a channel that was told and then removed is forgotten with the alert', async () => {
+    const harness = await new DeskHarness().start();
+    await harness.closed(0, [critical(0)]);
+    await harness.stop();
+    harness.channels = [{ notifier: harness.email, minSeverity: 'high' }];
+    await harness.start();
+    await clearMinutes(harness, 1, 11);
+    const told = async (): Promise<boolean> => {
+      await harness.desk[Symbol.asyncDispose]();
+      return ((await harness.journal.snapshot())?.state ?? '').includes('"told":["');
+    };
+    expect(await told()).toBe(true);
+    await harness.closed(72);
+    expect(await told()).toBe(false);
+    await harness.stop();
+  });
+
   test('a snapshot of another version is passed over', async () => {
     const harness = await new DeskHarness().open();
     await harness.closed(0, [critical(0)]);
@@ -284,6 +301,18 @@ describe('digest and announcements', () => {
     expect(one).toContain('- `slack` 2026-03-10 12:02:00 UTC: fired, critical `key kf1_9f3c12ab`: `HTTP 404`');
     expect(two).not.toContain('HTTP 404');
     expect(two).toContain('0 alerts since');
+    await harness.stop();
+  });
+
+  test('what the next digest will tell survives a restart from a snapshot', async () => {
+    const harness = await new DeskHarness().start();
+    await harness.closed(0, [breach({ minute: 0 })]);
+    await clearMinutes(harness, 1, 3);
+    await harness.stop();
+    await harness.start();
+    await harness.desk.digest({ name: 'one', coverage });
+    await harness.clock.settle();
+    expect(harness.slack.attempts[0]?.notification.text).toContain('- `requests-per-minute`: over its limit 1 time without being confirmed');
     await harness.stop();
   });
 

@@ -243,6 +243,18 @@ describe('clearing', () => {
     expect(fired().tick(T0 + 300 * MINUTE_MS).alert?.state).toBe('firing');
   });
 
+  test('a breaching minute that is judged again says nothing new: it clears on', () => {
+    const machine = fired()
+      .closed(1, [clear(1)])
+      .live([critical(0)], T0 + 4 * MINUTE_MS);
+    expect(machine.alert).toMatchObject({ state: 'recovering', findings: 1 });
+    allClear(machine, 2, 11).live([critical(0)], T0 + 14 * MINUTE_MS);
+    expect(machine.alert).toMatchObject({ state: 'resolved', reopens: 0 });
+    // Unless it turns out worse than anything before.
+    const worse = allClear(new Machine().closed(0, [breach({ minute: 0, observed: 1500 })]), 1, 11).live([critical(0)], T0 + 14 * MINUTE_MS);
+    expect(worse.told).toEqual(['fired medium', 'resolved medium', 'reopened critical']);
+  });
+
   test('a late verdict of clear about an old minute changes nothing', () => {
     const machine = fired().closed(3, [medium(3), clear(2)]);
     expect(machine.alert?.state).toBe('firing');
