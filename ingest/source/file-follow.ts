@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, matchesGlob } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import type { EventSource, SourceEvent } from '../../core/ports.ts';
 import type { Offset } from '../../core/types.ts';
@@ -9,7 +9,7 @@ import { decodeCursor } from './file-identity.ts';
 import { type FileRecord, FileTable, type FoundFile, needsLook } from './file-table.ts';
 import { lookAtFile } from './follow-place.ts';
 import { dueToFinish, finishPartition, readPartition, tellLost } from './follow-read.ts';
-import { type FollowConfig, type FollowState, closeQuietly, readingPartitions } from './follow-state.ts';
+import { type FollowConfig, type FollowState, closeQuietly } from './follow-state.ts';
 import { FOLLOW_BUFFER_BYTES } from './followed-content.ts';
 import { FollowedPartition } from './followed-partition.ts';
 import { problem } from './fs-problem.ts';
@@ -53,7 +53,6 @@ class Follower implements EventSource {
   #nameProblems: ReadonlyMap<string, string> = new Map();
   /** Files to be looked at, in order. */
   #toLook: FileRecord[] = [];
-  #isStarting = true;
   #hasToldLost = false;
   #scannedAt = Number.NEGATIVE_INFINITY;
   #polledAt = Number.NEGATIVE_INFINITY;
@@ -81,6 +80,7 @@ class Follower implements EventSource {
       newId: deps.newId,
       table: new FileTable(),
       partitions: knownPartitions(deps.known),
+      reading: new Set(),
       checks: [],
       outbox: [],
       troubles: new Map(),
@@ -123,20 +123,15 @@ class Follower implements EventSource {
       return;
     }
     const now = state.clock.monotonic();
-    if (now >= this.#nextScanAt()) return this.#scan();
-    if (now >= this.#polledAt + state.times.pollMs) {
-      for (const partition of dueToFinish(state)) {
-        if (partition.file === undefined) yield* finishPartition(state, partition);
-        else partition.file.isEnding = partition.file.isReady = true;
-      }
-      this.#poll(now);
-      return;
+    if (now >= this.#nextScanAt()) await this.#scan();
+    else if (now >= this.#polledAt + state.times.pollMs) yield* this.#poll(now);
+    else if (this.#toLook.length > 0 && this.#behind() < BEHIND_MAX) await this.#look();
+    else {
+      const task = this.#nextTask();
+      if (task instanceof FollowedPartition) yield* readPartition(state, task, this.#buffer);
+      else if (task !== undefined) await this.#check(task);
+      else await this.#idle(Math.min(this.#nextScanAt(), this.#polledAt + state.times.pollMs) - now, signal);
     }
-    if (this.#toLook.length > 0 && this.#behind() < BEHIND_MAX) return this.#look();
-    const task = this.#nextTask();
-    if (task instanceof FollowedPartition) yield* readPartition(state, task, this.#buffer);
-    else if (task !== undefined) await this.#check(task);
-    else await this.#idle(Math.min(this.#nextScanAt(), this.#polledAt + state.times.pollMs) - now, signal);
   }
 
   #nextScanAt(): number {
@@ -154,7 +149,7 @@ class Follower implements EventSource {
     this.#tell(problems);
     const records = state.table.update(found, now);
     this.#hints?.watch(directoriesOf(this.#patterns, found));
-    for (const { file } of readingPartitions(state)) {
+    for (const { file } of state.reading) {
       if (file === undefined) continue;
       const record = state.table.get(file.key);
       const isMoved = file.isRotated || record?.paths.has(file.path) !== true;
@@ -179,10 +174,14 @@ class Follower implements EventSource {
     this.#nameProblems = current;
   }
 
-  #poll(now: number): void {
+  async *#poll(now: number): AsyncGenerator<SourceEvent> {
     const state = this.#state;
     this.#polledAt = now;
-    for (const { file } of readingPartitions(state)) {
+    for (const partition of dueToFinish(state)) {
+      if (partition.file === undefined) yield* finishPartition(state, partition);
+      else partition.file.isEnding = partition.file.isReady = true;
+    }
+    for (const { file } of state.reading) {
       if (file !== undefined && (file.isPolled || now - file.grewAt < HOT_MS)) file.isReady = true;
     }
     const isQuiet = this.#toLook.length === 0 && state.checks.length === 0;
@@ -206,12 +205,12 @@ class Follower implements EventSource {
   }
 
   #behind(): number {
-    return readingPartitions(this.#state).filter(({ file }) => file?.caughtUpAt === undefined).length;
+    return [...this.#state.reading].filter(({ file }) => file?.caughtUpAt === undefined).length;
   }
 
   /** Partitions and checks with work to do, in turn. */
   #nextTask(): FollowedPartition | FileRecord | undefined {
-    const tasks = [...readingPartitions(this.#state).filter(isRunnable), ...this.#state.checks];
+    const tasks = [...[...this.#state.reading].filter(isRunnable), ...this.#state.checks];
     return tasks[this.#turn++ % tasks.length];
   }
 
@@ -225,10 +224,11 @@ class Follower implements EventSource {
   }
 
   #onHint(path: string): void {
-    this.#isHinted = true;
-    const partition = readingPartitions(this.#state).find(({ file }) => file?.path === path);
+    const partition = [...this.#state.reading].find(({ file }) => file?.path === path);
     if (partition?.file !== undefined) partition.file.isReady = true;
-    else this.#state.wantsScan = true;
+    else if (this.#patterns.some((pattern) => mayMatch(path, pattern))) this.#state.wantsScan = true;
+    else return;
+    this.#isHinted = true;
     this.#wake.abort();
   }
 
@@ -283,6 +283,11 @@ async function findFiles(patterns: readonly string[], problems: NameProblem[]): 
     }
   }
   return found;
+}
+
+/** Whether a name that something happened to is one that is followed: others in the directory are no business of ours. */
+function mayMatch(path: string, pattern: string): boolean {
+  return isGlob(pattern) ? matchesGlob(path, pattern) : path === pattern || path.startsWith(pattern);
 }
 
 /** Where new names may appear, and where the files are. */

@@ -112,7 +112,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 
 function parseEdge(value: unknown): { readonly length: number; readonly hash: string } | undefined {
   if (!Array.isArray(value)) return undefined;
-  const [length, text]: unknown[] = value;
+  const [length, text] = value as readonly unknown[];
   return typeof length === 'number' && typeof text === 'string' ? { length, hash: text } : undefined;
 }
 

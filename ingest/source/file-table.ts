@@ -1,3 +1,4 @@
+import { assertNever } from '../../core/types.ts';
 import type { FileInput } from './expand.ts';
 import type { FollowedPartition } from './followed-partition.ts';
 import type { PackedCheck } from './packed-check.ts';
@@ -103,6 +104,8 @@ export function needsLook(record: FileRecord): boolean {
     case 'settled':
     case 'ignored':
       return record.decidedStamp !== record.input.stamp;
+    default:
+      return assertNever(record.role);
   }
 }
 

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { assertNever } from '../../core/types.ts';
 import { type Compression, detectCompression } from './compression.ts';
 import { type ContentView, PlainView } from './content-view.ts';
 import { inodeKey } from './file-identity.ts';
@@ -167,6 +168,8 @@ async function carryOut(state: FollowState, record: FileRecord, verdict: Verdict
     }
     case 'new':
       return openNew(state, record, looked);
+    default:
+      return assertNever(verdict);
   }
 }
 
@@ -217,6 +220,7 @@ async function openPartition(state: FollowState, record: FileRecord, partition: 
     isPolled: !state.isWatched(path),
   };
   partition.state = 'reading';
+  state.reading.add(partition);
   record.role = 'owned';
   record.partition = partition;
   record.check = undefined;
@@ -234,8 +238,8 @@ function olderContent(state: FollowState, record: FileRecord, partition: Followe
     group.set(record.group, partition);
     return older !== undefined && waitsFor(older, partition) ? undefined : older;
   }
-  for (const other of state.partitions.values()) {
-    if (other.state === 'reading' && other.file?.path === record.input.path && !waitsFor(other, partition)) return other;
+  for (const other of state.reading) {
+    if (other.file?.path === record.input.path && !waitsFor(other, partition)) return other;
   }
   return undefined;
 }

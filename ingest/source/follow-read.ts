@@ -35,7 +35,6 @@ export async function* readPartition(state: FollowState, partition: FollowedPart
       file.isAtEnd = false;
       file.isEnding = false;
       yield* handOut(partition, lines.push(step.bytes));
-      return;
   }
 }
 

@@ -38,6 +38,8 @@ export type FollowState = {
   readonly newId: () => string;
   readonly table: FileTable;
   readonly partitions: Map<string, FollowedPartition>;
+  /** Those with an open file. */
+  readonly reading: Set<FollowedPartition>;
   /** Files that are being unpacked to see whose they are. */
   readonly checks: FileRecord[];
   /** To be delivered before anything else is read. */
@@ -50,10 +52,6 @@ export type FollowState = {
   readonly isWatched: (path: string) => boolean;
   wantsScan: boolean;
 };
-
-export function readingPartitions(state: FollowState): FollowedPartition[] {
-  return [...state.partitions.values()].filter((partition) => partition.state === 'reading');
-}
 
 export function tellTrouble(state: FollowState, subject: string, message: string): void {
   if (state.troubles.get(subject) === message) return;
@@ -80,6 +78,7 @@ export async function releaseFile(state: FollowState, partition: FollowedPartiti
   if (file === undefined) return;
   partition.remember();
   partition.file = undefined;
+  state.reading.delete(partition);
   const record = state.table.get(file.key);
   if (record?.partition === partition) {
     record.role = role;

@@ -26,9 +26,19 @@ const stepKind: fc.Arbitrary<StepKind> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('slowCopy' as const), ms: pause }) },
   {
     weight: 3,
-    arbitrary: fc.record({ kind: fc.constant('pack' as const), index: fc.integer({ min: 1, max: 3 }), suffix: fc.constantFrom('.gz' as const, '.zst' as const), ms: pause }),
+    arbitrary: fc.record({
+      kind: fc.constant('pack' as const),
+      index: fc.integer({ min: 1, max: 3 }),
+      suffix: fc.constantFrom('.gz' as const, '.zst' as const),
+      ms: pause,
+    }),
   },
-  { weight: 10, arbitrary: fc.record({ kind: fc.constantFrom('partial' as const, 'rename' as const, 'copy' as const, 'flush' as const, 'kill' as const, 'delete' as const, 'backUp' as const) }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('partial' as const, 'rename' as const, 'copy' as const, 'flush' as const, 'kill' as const, 'delete' as const, 'backUp' as const),
+    }),
+  },
 );
 
 /** Most histories are about one log. */
@@ -36,7 +46,10 @@ const step: fc.Arbitrary<Step> = fc
   .tuple(stepKind, fc.oneof({ weight: 3, arbitrary: fc.constant(0 as const) }, { weight: 1, arbitrary: fc.constant(1 as const) }))
   .map(([kind, log]) => ({ log, ...kind }));
 
-async function play(steps: readonly Step[], options: { readonly header?: string | undefined; readonly lengthMax: number; readonly segmentBytes: number }): Promise<void> {
+async function play(
+  steps: readonly Step[],
+  options: { readonly header?: string | undefined; readonly lengthMax: number; readonly segmentBytes: number },
+): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'keywatch-follow-'));
   const harness = new FollowHarness({ patterns: [join(directory, '*.log*')], segmentBytes: options.segmentBytes, ...TIMES });
   const logs = ['access.log', 'other.log'].map((name) => new RotatingLog({ directory, name, now: () => harness.clock.now(), header: options.header }));
@@ -107,10 +120,13 @@ async function play(steps: readonly Step[], options: { readonly header?: string 
 describe('following a log through any history', () => {
   test('every line is delivered exactly once, whatever is appended, rotated, packed, deleted and killed', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 24 }), fc.constantFrom(40, 400), fc.constantFrom(512, 8192, 2 ** 25), (steps, lengthMax, segmentBytes) =>
-        play(steps, { lengthMax, segmentBytes }),
+      fc.asyncProperty(
+        fc.array(step, { minLength: 3, maxLength: 24 }),
+        fc.constantFrom(40, 400),
+        fc.constantFrom(512, 8192, 2 ** 25),
+        (steps, lengthMax, segmentBytes) => play(steps, { lengthMax, segmentBytes }),
       ),
-      { numRuns: RUNS, timeout: 20_000 },
+      { numRuns: RUNS },
     );
   }, 600_000);
 
@@ -119,7 +135,7 @@ describe('following a log through any history', () => {
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 24 }), fc.constantFrom('#Version: 1.0', '#'.repeat(5000)), (steps, header) =>
         play(steps, { lengthMax: 400, segmentBytes: 2 ** 25, header }),
       ),
-      { numRuns: RUNS, timeout: 20_000 },
+      { numRuns: RUNS },
     );
   }, 600_000);
 });

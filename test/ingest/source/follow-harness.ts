@@ -26,7 +26,7 @@ export class FollowHarness {
   #pump: Promise<void> = Promise.resolve();
   #stop = new AbortController();
   #ids = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(config: FollowConfig) {
     this.#config = { usesHints: false, ...config };
@@ -52,7 +52,7 @@ export class FollowHarness {
     try {
       for await (const event of source.events(signal)) this.#take(event);
     } catch (error) {
-      this.#failure = error;
+      this.#failure = error instanceof Error ? error : new Error('the source threw something else', { cause: error });
     }
   }
 
@@ -86,9 +86,9 @@ export class FollowHarness {
         if (event.position !== this.#openOf(event.partition).next) throw new Error(`finished at ${event.position}`);
         this.#flushOne(event.partition);
         this.#open.delete(event.partition);
-        return;
+        break;
       case 'problem':
-        return;
+        break;
     }
   }
 
