@@ -26,6 +26,7 @@ import {
 import { createProgress } from '../cli/progress.ts';
 import { painter } from '../cli/style.ts';
 import { didYouMean } from '../cli/suggest.ts';
+import { printable } from '../cli/text.ts';
 import type { Config, ReadingConfig } from '../config/config.ts';
 import { version } from '../main.ts';
 import { loadPepper, readPepper } from '../pepper.ts';
@@ -119,6 +120,8 @@ async function run(io: Io, logs: readonly string[], options: Options): Promise<v
   if (options.json === true) {
     const outcome = await writeChunks(analyzeJsonChunks(report), io.stdout);
     if (!outcome.ok) throw new CliError(`the report could not be written: ${outcome.reason}`);
+    // The contract has no place for them, and a program that reads it should not be the only one to know.
+    for (const problem of report.problems) io.stderr.write(`keywatch analyze: ${printable(problem)}\n`);
   } else await write(io.stdout, renderTerminal(report, { width: widthOf(io), paint: painter(io.stdout), top: options.top }));
   if (report.source.records === 0 && report.problems.length > 0) throw new CommandExit(1);
   const { failOn } = options;
