@@ -5,9 +5,12 @@ const KB = 1024;
 const MB = KB * 1024;
 const GB = MB * 1024;
 
+/** By number of decimals. Making one costs as much as judging a thousand windows. */
+const FORMATS = [0, 1, 2, 3].map((digits) => new Intl.NumberFormat('en-US', { maximumFractionDigits: digits }));
+
 /** `1,240`. */
 export function count(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
+  return trimmed(value, 0);
 }
 
 /** `1 request`, `1,240 requests`. */
@@ -50,5 +53,5 @@ function size(bytes: number, digits: number): string {
 
 /** At most `digits` decimals, none that say nothing. */
 function trimmed(value: number, digits: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: digits });
+  return (FORMATS[digits] ?? FORMATS[0])?.format(value) ?? String(value);
 }

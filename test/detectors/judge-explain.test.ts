@@ -94,6 +94,8 @@ describe('explanations', () => {
         found.push(...findings(judge.advance(startOf(T0 + minute + 1), NOBODY).evaluations));
         if (evidenceBytesMax !== undefined) expect(judge.stats().evidenceBytes).toBeLessThan(evidenceBytesMax + 10_000);
       }
+      judge.advance(startOf(T0 + 500), NOBODY);
+      expect(judge.stats().evidenceBytes).toBe(0);
       return { judge, found };
     };
     const roomy = run().found;

@@ -5,24 +5,7 @@ import type { StoredWindow } from '../../core/ports.ts';
 import { type EntityId, type Minute, REFUSED } from '../../core/types.ts';
 import { startOf, windowOf } from '../../core/window.ts';
 import { createJudge } from '../../detectors/judge.ts';
-import {
-  type Values,
-  LATER,
-  NET,
-  NOBODY,
-  T0,
-  batch,
-  closeAll,
-  countersOf,
-  directoryOf,
-  findings,
-  key,
-  network,
-  row,
-  segment,
-  sketchOf,
-  tried,
-} from './support.ts';
+import { type Values, LATER, NET, NOBODY, T0, batch, closeAll, countersOf, directoryOf, findings, key, row, segment, sketchOf, tried } from './support.ts';
 
 describe('a restart', () => {
   const directory = directoryOf({ known: { mine: key('mine') } });

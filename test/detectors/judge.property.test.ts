@@ -16,9 +16,10 @@ import { LATER, NOBODY, T0, directoryOf, key } from './support.ts';
 /** Two names of one key. */
 const CANONICAL = { 'key:b2': key('b') };
 const canonical = (entity: EntityId): EntityId => (entity === key('b2') ? key('b') : entity);
-const RUNS = { numRuns: 60 };
+/** A soak sets more. */
+const RUNS = { numRuns: Number(process.env['KEYWATCH_TEST_HISTORIES'] ?? 40) };
 
-const cuts = fc.array(fc.nat(80), { maxLength: 60 }).map((list) => new Set(list));
+const cuts = fc.array(fc.nat(80), { maxLength: 60, size: 'max' }).map((list) => new Set(list));
 /** Decides the order of delivery, what is delivered twice, and where the watermark moves. */
 const choices = fc.infiniteStream(fc.nat(999));
 

@@ -83,6 +83,19 @@ describe('time', () => {
     expect(evaluations).toMatchObject([{ entity: key('new'), verdict: 'hold', observed: 450 }]);
   });
 
+  test('a watched key is judged as 0 also when nothing at all was held for hours', () => {
+    const judge = createJudge({ directory: directoryOf(), rules: ['request_rate'] });
+    judge.observe(batch([row(T0, key('a'), { requests: 600 })]), LATER);
+    judge.advance(startOf(T0 + 200), NOBODY);
+    expect(judge.stats().entities).toBe(0);
+    const { evaluations } = judge.advance(startOf(T0 + 203), new Map([[key('a'), new Set(['request_rate'])]]));
+    expect(evaluations.map(({ verdict, observed, window }) => [window.start / 60_000 - T0, verdict, observed])).toEqual([
+      [200, 'clear', 0],
+      [201, 'clear', 0],
+      [202, 'clear', 0],
+    ]);
+  });
+
   test('rules that the judge does not run, and entities it does not know, do no harm in the watched list', () => {
     const judge = createJudge({ directory: directoryOf(), rules: ['request_rate'] });
     judge.observe(batch([row(T0, key('a'), { requests: 1 })]), LATER);
@@ -123,6 +136,24 @@ describe('absolute rows', () => {
     judge.advance(startOf(T0 + 275), NOBODY);
     expect(judge.stats()).toMatchObject({ entities: 0, cells: 0, segments: 0, evidenceBytes: 0 });
   });
+});
+
+test('a name that becomes the name of the whole lineage takes all sums over', () => {
+  const names = { 'key:b': key('a'), 'key:c': key('a') } as Record<string, EntityId>;
+  const judge = createJudge({ directory: directoryOf({ canonical: names }), rules: ['failed_auth'] });
+  const failing = (name: string): ReturnType<typeof row> => row(T0, key(name), { requests: 4, failedAuth: 4 });
+  judge.observe(batch([failing('b'), failing('c')], { segment: segment(0) }), LATER);
+  judge.advance(startOf(T0 + 1), NOBODY);
+  // The oldest key turns out to be c: it was a name of a, now both are names of c.
+  judge.learn(directoryOf({ canonical: { 'key:a': key('c'), 'key:b': key('c') } }));
+  judge.observe(
+    batch([row(T0 + 1, key('a'), { requests: 4, failedAuth: 4 })], { segment: segment(9), aliases: [{ credential: key('c'), fingerprint: key('a') }] }),
+    LATER,
+  );
+  const { evaluations } = judge.advance(startOf(T0 + 2), NOBODY);
+  expect(findings(evaluations).map(({ entity, observed }) => [entity, observed])).toEqual([[key('c'), 12]]);
+  judge.advance(startOf(T0 + 200), NOBODY);
+  expect(judge.stats().entities).toBe(0);
 });
 
 describe('keys that are only refused', () => {
