@@ -71,8 +71,10 @@ class JournalList implements MemoryJournal {
     const open = new Map<string, { readonly row: OutboxRow; readonly attempts: number; readonly nextAt: EpochMs }>();
     const seen = new Set<string>();
     for (const { outbox, deliveries } of this.#state.entries) {
-      for (const row of outbox) if (!seen.has(row.id)) open.set(row.id, { row, attempts: 0, nextAt: row.dueAt });
-      for (const row of outbox) seen.add(row.id);
+      for (const row of outbox) {
+        if (!seen.has(row.id)) open.set(row.id, { row, attempts: 0, nextAt: row.dueAt });
+        seen.add(row.id);
+      }
       for (const { row: id, result, attempt, at, nextAt } of deliveries) {
         const known = open.get(id);
         if (known === undefined) continue;

@@ -43,24 +43,26 @@ export class Connection {
   }
 
   all(sql: string, ...values: readonly SQLInputValue[]): readonly Row[] {
-    return this.#statement(sql)
-      .all(...values)
-      .map(asRow);
+    return this.attempt(() => asRows(this.#statement(sql).all(...values)));
   }
 
   get(sql: string, ...values: readonly SQLInputValue[]): Row | undefined {
-    const row = this.#statement(sql).get(...values);
+    const row = this.attempt(() => this.#statement(sql).get(...values));
     return row === undefined ? undefined : asRow(row);
   }
 
   /** Number of rows changed. */
   run(sql: string, ...values: readonly SQLInputValue[]): number {
-    return Number(this.#statement(sql).run(...values).changes);
+    return this.attempt(() => Number(this.#statement(sql).run(...values).changes));
   }
 
   /** Row by row, in a statement of its own, so that two iterations do not disturb one another. */
   *iterate(sql: string, ...values: readonly SQLInputValue[]): Generator<Row, void, undefined> {
-    for (const row of this.db.prepare(sql).iterate(...values)) yield asRow(row);
+    try {
+      for (const row of this.db.prepare(sql).iterate(...values)) yield asRow(row);
+    } catch (error) {
+      throw this.#fault(error);
+    }
   }
 
   /** All or nothing. A failure leaves the database as it was and is thrown on, a fault of the world as `StorageFault`. */
@@ -79,18 +81,27 @@ export class Connection {
     });
   }
 
+  /** Runs what may meet a fault of the world, and names it. */
   attempt<T>(work: () => T): T {
     try {
       return work();
     } catch (error) {
-      throw faultOf(error, this.path) ?? error;
+      throw this.#fault(error);
     }
+  }
+
+  #fault(error: unknown): unknown {
+    return faultOf(error, this.path) ?? error;
   }
 
   close(): void {
     this.#statements.clear();
     if (this.db.isOpen) this.db.close();
   }
+}
+
+function asRows(rows: unknown): readonly Row[] {
+  return rows as readonly Row[];
 }
 
 /** With `returnArrays` the driver gives arrays, which its types do not say. */

@@ -9,6 +9,11 @@ import { createHourTable, hourTable, minuteTable } from './schema.ts';
 import type { Minute } from '../../core/types.ts';
 
 const WINDOW_COLUMNS = 9;
+/** Some 10 MB of cells. */
+const ROWS_PER_PASS = 16_384;
+
+/** The level below a window: the rows of `table` from `from` to `to`, whose times are `step` minutes apart. */
+type Below = { readonly table: string; readonly from: Minute; readonly to: Minute; readonly step: number };
 
 /**
  * Recomputes hours from minutes and days from hours where something below changed. Always from everything
@@ -55,42 +60,54 @@ export class Folder {
 
   #foldHour(hour: Minute): number {
     const month = monthOf(hour);
-    const table = hourTable(month);
     this.#connection.db.exec(createHourTable(month));
     this.#connection.run('insert or ignore into hour_month(month) values (?)', month);
-    const from = `select entity, cells from ${minuteTable(dayOf(hour))} where ts >= ? and ts < ? and length(cells) > 0 order by entity`;
-    const rows = this.#replace(table, hour, from, hour + MINUTES_PER_HOUR);
+    const rows = this.#replace(hourTable(month), hour, { table: minuteTable(dayOf(hour)), from: hour, to: hour + MINUTES_PER_HOUR, step: 1 });
     this.#connection.run('delete from dirty_hour where ts = ?', hour);
     this.#connection.run('insert or ignore into dirty_day(ts) values (?)', dayOf(hour));
     return rows;
   }
 
   #foldDay(day: Minute): number {
-    const from = `select entity, cells from ${hourTable(monthOf(day))} where ts >= ? and ts < ? order by entity`;
-    const rows = this.#replace('day', day, from, day + MINUTES_PER_DAY);
+    const rows = this.#replace('day', day, { table: hourTable(monthOf(day)), from: day, to: day + MINUTES_PER_DAY, step: MINUTES_PER_HOUR });
     this.#connection.run('delete from dirty_day where ts = ?', day);
     return rows;
   }
 
-  /** Replaces the folded rows of one window by the sums of what `from` gives by entity. */
-  #replace(table: string, ts: Minute, from: string, to: Minute): number {
+  /** Replaces the folded rows of one window by the sums of the level below. */
+  #replace(table: string, ts: Minute, below: Below): number {
     this.#connection.run(`delete from ${table} where ts = ? and frozen = 0`, ts);
     const insert = new BulkInsert(this.#connection.db, { into: table, columns: WINDOW_COLUMNS });
-    let entity = Number.NaN;
-    let group: Uint8Array[] = [];
     let rows = 0;
-    for (const row of this.#connection.iterate(from, ts, to)) {
-      if (int(row, 0) !== entity) {
-        if (group.length > 0) this.#push(insert, ts, entity, group);
-        entity = int(row, 0);
-        group = [];
-        rows++;
-      }
-      group.push(blob(row, 1));
+    for (const [entity, group] of this.#groups(below)) {
+      this.#push(insert, ts, entity, group);
+      rows++;
     }
-    if (group.length > 0) this.#push(insert, ts, entity, group);
     insert.flush();
     return rows;
+  }
+
+  /**
+   * What is below by entity, ascending. Read by ranges of ids, in each of them time by time, which is the order of the
+   * key: twice as fast as a sort of all rows, and of the rows only some are in memory.
+   */
+  *#groups({ table, from, to, step }: Below): Generator<readonly [number, readonly Uint8Array[]], void, undefined> {
+    const bounds = this.#connection.get(`select count(*), coalesce(min(entity), 0), coalesce(max(entity), 0) from ${table} where ts >= ? and ts < ?`, from, to);
+    if (bounds === undefined || int(bounds, 0) === 0) return;
+    const [count, first, last] = [int(bounds, 0), int(bounds, 1), int(bounds, 2)];
+    const width = Math.ceil(((last - first + 1) * ROWS_PER_PASS) / count);
+    const sql = `select entity, cells from ${table} where ts = ? and entity >= ? and entity < ? and length(cells) > 0`;
+    for (let low = first; low <= last; low += width) {
+      const groups = new Map<number, Uint8Array[]>();
+      for (let ts = from; ts < to; ts += step) {
+        for (const row of this.#connection.all(sql, ts, low, low + width)) {
+          const group = groups.get(int(row, 0));
+          if (group === undefined) groups.set(int(row, 0), [blob(row, 1)]);
+          else group.push(blob(row, 1));
+        }
+      }
+      yield* [...groups].sort((a, b) => a[0] - b[0]);
+    }
   }
 
   #push(insert: BulkInsert, ts: Minute, entity: number, group: readonly Uint8Array[]): void {

@@ -88,7 +88,7 @@ class JournalFile implements SqliteJournal {
     this.#mustWrite();
     const sql =
       'insert into snapshot(id, seq, state) values (1, ?, ?) on conflict do update set seq = excluded.seq, state = excluded.state where excluded.seq >= seq';
-    this.#connection.attempt(() => this.#connection.run(sql, snapshot.seq, snapshot.state));
+    this.#connection.run(sql, snapshot.seq, snapshot.state);
   }
 
   async snapshot(): Promise<{ readonly seq: number; readonly state: string } | undefined> {

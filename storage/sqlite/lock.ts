@@ -6,6 +6,9 @@ import { StorageFault, faultOf, isLocked } from './fault.ts';
 export const LOCK_FILE = 'keywatch.lock';
 export const PID_FILE = 'keywatch.pid';
 
+/** A lock that nobody refers to any more would be closed, and so given up, by the garbage collector. */
+const heldLocks = new Set<DatabaseSync>();
+
 export type DirectoryLock = Disposable & { release(): void };
 
 /**
@@ -16,10 +19,9 @@ export type DirectoryLock = Disposable & { release(): void };
 export function lockDirectory(directory: string): DirectoryLock {
   const path = join(directory, LOCK_FILE);
   const db = openLock(directory, path);
-  let isHeld = true;
+  heldLocks.add(db);
   const release = (): void => {
-    if (!isHeld) return;
-    isHeld = false;
+    if (!heldLocks.delete(db)) return;
     // The pid first: whoever takes the lock next writes its own.
     rmSync(join(directory, PID_FILE), { force: true });
     db.close();

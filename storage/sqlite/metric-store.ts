@@ -65,8 +65,13 @@ export async function openMetricStore(options: MetricStoreOptions): Promise<Sqli
     cacheKiB: options.cacheKiB ?? 32 * 1024,
   });
   const readers = new ReaderPool({ path, busyTimeoutMs, cacheKiB: READER_CACHE_KIB });
-  if (options.pagesMax !== undefined) connection.db.exec(`pragma max_page_count = ${options.pagesMax}`);
-  return new SqliteStore({ connection, readers, readOnly, entitiesMax: options.entitiesMax ?? 1_048_576 });
+  try {
+    if (options.pagesMax !== undefined) connection.db.exec(`pragma max_page_count = ${options.pagesMax}`);
+    return new SqliteStore({ connection, readers, readOnly, entitiesMax: options.entitiesMax ?? 1_048_576 });
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
 }
 
 class SqliteStore implements SqliteMetricStore {
@@ -87,15 +92,13 @@ class SqliteStore implements SqliteMetricStore {
   }
 
   async control(name: string): Promise<string | undefined> {
-    const row = this.#connection.attempt(() => this.#connection.get('select value from control where name = ?', name));
+    const row = this.#connection.get('select value from control where name = ?', name);
     return row === undefined ? undefined : text(row, 0);
   }
 
   async setControl(name: string, value: string): Promise<void> {
     this.#mustWrite();
-    this.#connection.attempt(() =>
-      this.#connection.run('insert into control(name, value) values (?, ?) on conflict do update set value = excluded.value', name, value),
-    );
+    this.#connection.run('insert into control(name, value) values (?, ?) on conflict do update set value = excluded.value', name, value);
   }
 
   async source(name: string): Promise<number> {
@@ -103,10 +106,10 @@ class SqliteStore implements SqliteMetricStore {
       const row = this.#connection.get('select id from source where name = ?', name);
       return row === undefined ? undefined : int(row, 0);
     };
-    const known = this.#connection.attempt(find);
+    const known = find();
     if (known !== undefined) return known;
     this.#mustWrite();
-    this.#connection.attempt(() => this.#connection.run('insert into source(name) values (?)', name));
+    this.#connection.run('insert into source(name) values (?)', name);
     const made = find();
     if (made === undefined) throw new Error(`BUG: source ${name} was not stored`);
     return made;
@@ -163,8 +166,14 @@ class SqliteStore implements SqliteMetricStore {
   }
 
   async check(): Promise<readonly string[]> {
-    const found = this.#readers.read((reader) => reader.all('pragma quick_check').map((row) => text(row, 0)));
-    return found.filter((line) => line !== 'ok');
+    try {
+      const found = this.#readers.read((reader) => reader.all('pragma quick_check').map((row) => text(row, 0)));
+      return found.filter((line) => line !== 'ok');
+    } catch (error) {
+      // Damage can be such that SQLite gives up.
+      if (error instanceof StorageFault) return [error.message];
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -20,7 +20,7 @@ export class ReaderPool {
   read<T>(query: (connection: Connection) => T): T {
     const connection = this.#begin();
     try {
-      return connection.attempt(() => query(connection));
+      return query(connection);
     } finally {
       this.#end(connection);
     }

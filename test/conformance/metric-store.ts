@@ -74,9 +74,9 @@ function historyTests({ open, reopen, runs }: OpenStore): void {
             const want = batch.isSealed ? { rows: new Map<string, Uint8Array>(), held: new Map<string, Uint8Array>() } : openRowsOf(segment, batch.records);
             expect(hex(rowMap(resumed?.rows ?? []))).toEqual(hex(want.rows));
             expect(hex(rowMap(resumed?.held ?? []))).toEqual(hex(want.held));
-            const { rows: _rows, held: _held, ...place } = resumed ?? { rows: [], held: [] };
+            const place = { ...resumed, rows: undefined, held: undefined };
             const { segment: ref, next, isSealed, rejects, dropped, records, newest, cursor } = batch;
-            expect(place).toEqual({ segment: ref, next, isSealed, rejects, dropped, records, newest, cursor });
+            expect(place).toEqual({ segment: ref, next, isSealed, rejects, dropped, records, newest, cursor, rows: undefined, held: undefined });
           }
         }
         await store[Symbol.asyncDispose]();
@@ -173,8 +173,8 @@ function inStretch(truth: ReturnType<typeof truthOf>, from: number, to: number):
 
 async function bytesOf(store: MetricStore): Promise<Record<string, string>> {
   const bytes: Record<string, string> = {};
-  for await (const { entity, window, counters, sketch } of store.windows(EVER))
-    bytes[`${window.start} ${entity}`] = Buffer.from(encodeCells(counters, sketch())).toString('hex');
+  for await (const row of store.windows(EVER))
+    bytes[`${row.window.start} ${row.entity}`] = Buffer.from(encodeCells(row.counters, row.sketch())).toString('hex');
   return bytes;
 }
 

@@ -14,8 +14,9 @@ export async function readView(
   range: { readonly from: number; readonly to: number } = EVER,
 ): Promise<View> {
   const view: View = new Map();
-  for await (const { entity, window, counters, sketch } of store.windows({ ...range, resolution })) {
-    const start = window.start / 60_000;
+  for await (const stored of store.windows({ ...range, resolution })) {
+    const { entity, counters } = stored;
+    const start = stored.window.start / 60_000;
     view.set(`${start} ${entity}`, {
       window: start,
       entity,
@@ -46,9 +47,7 @@ export function sumsOf(counters: Counters, addresses: Map<string, number>): Sums
 
 /** Comparable whatever the order. */
 export function plain(view: View): Record<string, unknown> {
-  return Object.fromEntries(
-    [...view].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, { sums }]) => [key, { ...sums, addresses: Object.fromEntries([...sums.addresses].sort()) }]),
-  );
+  return Object.fromEntries(sorted(view).map(([key, { sums }]) => [key, { ...sums, addresses: Object.fromEntries(sorted(sums.addresses)) }]));
 }
 
 export function rowMap(rows: readonly PartialRow[]): ReadonlyMap<string, Uint8Array> {
@@ -57,5 +56,9 @@ export function rowMap(rows: readonly PartialRow[]): ReadonlyMap<string, Uint8Ar
 
 /** Byte for byte. */
 export function hex(rows: ReadonlyMap<string, Uint8Array>): Record<string, string> {
-  return Object.fromEntries([...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, cells]) => [key, Buffer.from(cells).toString('hex')]));
+  return Object.fromEntries(sorted(rows).map(([key, cells]) => [key, Buffer.from(cells).toString('hex')]));
+}
+
+function sorted<T>(map: ReadonlyMap<string, T>): readonly (readonly [string, T])[] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
 }
