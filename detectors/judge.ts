@@ -76,6 +76,8 @@ class ThresholdJudge implements Judge {
   readonly #recent = new WatchList();
   /** Live findings by minute, so that each is made once. */
   readonly #fired = new Map<Minute, Set<string>>();
+  /** What seeding judged: told by the next advance. */
+  #pending: Evaluation[] = [];
   /** Cells of closed minutes that late partials changed. */
   #late: number[] = [];
   #ahead = 0;
@@ -126,7 +128,8 @@ class ThresholdJudge implements Judge {
     watermark: EpochMs,
     watched: ReadonlyMap<EntityId, ReadonlySet<string>>,
   ): { readonly evaluations: readonly Evaluation[]; readonly closedThrough: Minute } {
-    const evaluations = this.#judgeLate();
+    const evaluations = [...this.#pending, ...this.#judgeLate()];
+    this.#pending = [];
     const { state } = this.#ledger;
     const target = Number.isFinite(watermark) ? minuteOf(watermark) : 0;
     const open = state.minutes.open();
@@ -147,7 +150,7 @@ class ThresholdJudge implements Judge {
   }
 
   async seed(input: SeedInput): Promise<void> {
-    await seedLedger(this.#ledger, this.#directory, input);
+    await seedLedger(this.#ledger, this.#directory, input, (minute) => this.#closeMinute(minute, this.#pending));
     this.#ledger.takeTouched();
   }
 

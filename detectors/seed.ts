@@ -11,17 +11,21 @@ import { HELD_MINUTES, RATIO_MINUTES } from './ledger/state.ts';
 import type { SeedInput } from './judge.ts';
 import { feedsOf, readRow } from './rows.ts';
 
+/** Unjudged minutes that may stay open at once; what is older than that is judged while the store is read. */
+const OPEN_MINUTES_MAX = 1440;
+
 /** The oldest window that a judge needs to go on at `judgedThrough`. */
 export function seedFrom(judgedThrough: Minute): Minute {
   return judgedThrough - HELD_MINUTES;
 }
 
 /**
- * Rebuilds the ledger from what is stored. Windows are merged over segments, but the open segments' rows will come
+ * Rebuilds the ledger from what is stored. Windows from `judgedThrough` on stay open, because a partition may have
+ * more to say of them; only those a day older than what follows are closed by `judge`, to bound the memory. Windows are merged over segments, but the open segments' rows will come
  * again with more in them: what those say is taken out of the windows and put in under their own segment, so that
  * the next delivery replaces it.
  */
-export async function seedLedger(ledger: Ledger, directory: KeyDirectory, input: SeedInput): Promise<void> {
+export async function seedLedger(ledger: Ledger, directory: KeyDirectory, input: SeedInput, judge: (minute: Minute) => void): Promise<void> {
   const { state } = ledger;
   if (state.closedThrough !== undefined || state.cells.count > 0) throw new Error('BUG: the judge was seeded after its first batch');
   const { judgedThrough } = input;
@@ -35,9 +39,14 @@ export async function seedLedger(ledger: Ledger, directory: KeyDirectory, input:
     const minute = minuteOf(window.window.start);
     if (window.resolution !== 'minute' || minute < seedFrom(judgedThrough) || window.entity === REFUSED) continue;
     while (closed < Math.min(minute, judgedThrough)) closeSilently(ledger, closed++);
+    while (closed < minute - OPEN_MINUTES_MAX) {
+      if (state.minutes.isSettled) closed = Math.min(state.minutes.open()[0] ?? minute, minute - OPEN_MINUTES_MAX);
+      if (closed < minute - OPEN_MINUTES_MAX) judge(closed++);
+    }
     putStored(ledger, directory, window, minute, open, minute >= judgedThrough - RATIO_MINUTES);
   }
   while (closed < judgedThrough) closeSilently(ledger, closed++);
+  state.closedThrough = closed;
 }
 
 function closeSilently(ledger: Ledger, minute: Minute): void {

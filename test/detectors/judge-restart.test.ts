@@ -30,6 +30,22 @@ describe('a restart', () => {
     expect(closeAll(judge)).toMatchObject([{ observed: 700, window: windowOf(T0) }]);
   });
 
+  test('a store that nobody judged for years is judged without holding it all', async () => {
+    const judge = createJudge({ directory });
+    const days = 900;
+    async function* daily(): AsyncGenerator<StoredWindow> {
+      for (let day = 0; day < days; day++) {
+        yield window(T0 + day * 1440, key('a'), { requests: 501 });
+        expect(judge.stats().cells).toBeLessThanOrEqual(3);
+      }
+    }
+    await judge.seed({ windows: daily(), judgedThrough: 0, open: [] });
+    const last = T0 + (days - 1) * 1440;
+    const found = findings(judge.advance(startOf(last + 1), NOBODY).evaluations);
+    expect(found.map(({ window }) => window.start)).toEqual(Array.from({ length: days }, (_, day) => startOf(T0 + day * 1440)));
+    expect(judge.advance(startOf(last + 2), NOBODY).evaluations).toEqual([]);
+  });
+
   test('the hour reaches back over the restart', async () => {
     const judge = createJudge({ directory });
     await judge.seed({ windows: windows(window(T0 - 59, key('a'), { requests: 1, failedAuth: 10 })), judgedThrough: T0, open: [] });
