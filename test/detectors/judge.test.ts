@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type EntityId, REFUSED } from '../../core/types.ts';
+import { type EntityId, type Minute, REFUSED } from '../../core/types.ts';
 import { startOf } from '../../core/window.ts';
 import { createJudge } from '../../detectors/judge.ts';
 import { CLEARS_MAX } from '../../detectors/watch-list.ts';
@@ -139,19 +139,15 @@ describe('absolute rows', () => {
 });
 
 test('a name that becomes the name of the whole lineage takes all sums over', () => {
-  const names = { 'key:b': key('a'), 'key:c': key('a') } as Record<string, EntityId>;
-  const judge = createJudge({ directory: directoryOf({ canonical: names }), rules: ['failed_auth'] });
-  const failing = (name: string): ReturnType<typeof row> => row(T0, key(name), { requests: 4, failedAuth: 4 });
-  judge.observe(batch([failing('b'), failing('c')], { segment: segment(0) }), LATER);
+  const judge = createJudge({ directory: directoryOf({ canonical: { 'key:c': key('a') } }), rules: ['failed_auth'] });
+  const failing = (minute: Minute, name: string): ReturnType<typeof row> => row(minute, key(name), { requests: 4, failedAuth: 4 });
+  judge.observe(batch([failing(T0, 'a'), failing(T0, 'b'), failing(T0, 'c')], { segment: segment(0) }), LATER);
   judge.advance(startOf(T0 + 1), NOBODY);
-  // The oldest key turns out to be c: it was a name of a, now both are names of c.
+  // c was a name of a, and b a key by itself; now all three are one, by the name of c.
   judge.learn(directoryOf({ canonical: { 'key:a': key('c'), 'key:b': key('c') } }));
-  judge.observe(
-    batch([row(T0 + 1, key('a'), { requests: 4, failedAuth: 4 })], { segment: segment(9), aliases: [{ credential: key('c'), fingerprint: key('a') }] }),
-    LATER,
-  );
+  judge.observe(batch([failing(T0 + 1, 'b')], { segment: segment(9), aliases: [{ credential: key('b'), fingerprint: key('c') }] }), LATER);
   const { evaluations } = judge.advance(startOf(T0 + 2), NOBODY);
-  expect(findings(evaluations).map(({ entity, observed }) => [entity, observed])).toEqual([[key('c'), 12]]);
+  expect(findings(evaluations).map(({ entity, observed }) => [entity, observed])).toEqual([[key('c'), 16]]);
   judge.advance(startOf(T0 + 200), NOBODY);
   expect(judge.stats().entities).toBe(0);
 });

@@ -45,6 +45,11 @@ describe.each(both)('from %s', (_name, suggest) => {
     expect(suggest('request_rate', critical)).toMatchObject({ warning: 150, remaining: 1 });
   });
 
+  test('two minutes of three over the warning are an alert, also with silence between', () => {
+    const values = new Array<number>(3000).fill(100).with(1500, 200).with(1501, 0).with(1502, 200);
+    expect(suggest('request_rate', values)).toMatchObject({ warning: 150, critical: 300, remaining: 1 });
+  });
+
   test('breaches within 70 minutes of each other are one alert', () => {
     const pairAt = (...minutes: number[]): number[] => {
       const values = new Array<number>(9000).fill(100);
