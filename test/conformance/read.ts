@@ -17,18 +17,13 @@ export async function readView(
   for await (const stored of store.windows({ ...range, resolution })) {
     const { entity, counters } = stored;
     const start = stored.window.start / 60_000;
-    view.set(`${start} ${entity}`, {
-      window: start,
-      entity,
-      sums: sumsOf(
-        counters,
-        new Map(
-          sketch()
-            .tally('address')
-            .items.map((item) => [item.text ?? '', item.count]),
-        ),
-      ),
-    });
+    const addresses = new Map(
+      stored
+        .sketch()
+        .tally('address')
+        .items.map((item) => [item.text ?? '', item.count]),
+    );
+    view.set(`${start} ${entity}`, { window: start, entity, sums: sumsOf(counters, addresses) });
   }
   return view;
 }
