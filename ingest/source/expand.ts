@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { access, glob, readdir, stat } from 'node:fs/promises';
+import { glob, opendir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { EpochMs } from '../../core/types.ts';
 import { inodeKey } from './file-identity.ts';
@@ -49,7 +48,7 @@ export async function expandName(name: string, problems: NameProblem[]): Promise
   const named = await lookUp(name);
   if (named.kind === 'directory') return filesBelow(name, problems);
   if (named.kind === 'file') return [named.file];
-  if (named.kind === 'failed' && !(named.code === 'ENOENT' && isGlob(name))) {
+  if (named.kind === 'failed' && !isGlob(name)) {
     problems.push({ subject: name, message: named.reason, isAbsent: named.code === 'ENOENT' });
     return [];
   }
@@ -113,7 +112,7 @@ export function globBase(pattern: string): string {
 
 async function whyUnreadable(directory: string): Promise<string | undefined> {
   try {
-    await access(directory, constants.R_OK | constants.X_OK);
+    await (await opendir(directory)).close();
     return undefined;
   } catch (error) {
     return errorCode(error) === 'ENOENT' ? undefined : `the directory ${directory}: ${fsReason(error)}`;

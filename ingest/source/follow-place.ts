@@ -20,65 +20,76 @@ import { SAMPLE_BYTES, whyNotText } from './sample.ts';
 const NOTHING = new Uint8Array(0);
 const LINE_FEED = 10;
 
+/** What became of the handle: kept by whoever reads on, not needed, or needed anew because it was used up. */
+type HandleUse = 'kept' | 'unused' | 'usedUp';
+
 /** Looks at a file that was found and decides what becomes of it. Asks for nothing that could hang on a pipe. */
 export async function lookAtFile(state: FollowState, record: FileRecord): Promise<void> {
+  while ((await lookOnce(state, record)) === 'usedUp');
+}
+
+async function lookOnce(state: FollowState, record: FileRecord): Promise<HandleUse> {
   const { path } = record.input;
   let handle: FileHandle | undefined;
-  let isKept = false;
+  let use: HandleUse = 'unused';
   try {
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await handle.stat({ bigint: true });
     record.role = 'new';
     tellFine(state, path);
-    // Another file took the name since the scan: the next one sees it.
-    if (inodeKey(stats.dev, stats.ino) !== record.key || !stats.isFile()) return;
-    isKept = await lookInside(state, record, handle, Number(stats.size));
+    // Otherwise another file took the name since the scan, and the next scan sees it.
+    if (inodeKey(stats.dev, stats.ino) === record.key && stats.isFile()) use = await lookInside(state, record, handle, Number(stats.size));
   } catch (error) {
     const reason = fsReason(error);
-    if (errorCode(error) === 'ENOENT') return;
-    record.role = 'unreadable';
-    tellTrouble(state, path, reason);
+    if (errorCode(error) !== 'ENOENT') {
+      record.role = 'unreadable';
+      tellTrouble(state, path, reason);
+    }
   } finally {
-    if (!isKept) await closeQuietly(handle);
+    if (use === 'unused') await closeQuietly(handle);
   }
+  return use;
 }
 
-/** True when the handle is kept. */
-async function lookInside(state: FollowState, record: FileRecord, handle: FileHandle, size: number): Promise<boolean> {
+async function lookInside(state: FollowState, record: FileRecord, handle: FileHandle, size: number): Promise<HandleUse> {
   const head = await readAt(handle, 0, Math.min(size, EDGE_BYTES));
-  if (head.length === 0) return false;
+  if (head.length === 0) return 'unused';
   const compression = detectCompression(head);
   if (compression !== 'none') return lookInsidePacked(state, record, handle, compression);
   const view = new PlainView(handle, head.length < EDGE_BYTES ? head.length : size, head);
   return carryOut(state, record, await identifyRecord(state, record, view), { handle, view, compression, sample: undefined });
 }
 
-async function lookInsidePacked(state: FollowState, record: FileRecord, handle: FileHandle, compression: Exclude<Compression, 'none'>): Promise<boolean> {
-  if (!isSettled(state, record)) return false;
+async function lookInsidePacked(state: FollowState, record: FileRecord, handle: FileHandle, compression: Exclude<Compression, 'none'>): Promise<HandleUse> {
+  if (!isSettled(state, record)) return 'unused';
   const { stamp } = record.input;
   for (const partition of state.partitions.values()) {
     if (partition.state !== 'done' || partition.lastKey !== record.key || partition.stamp !== stamp) continue;
     settle(record, partition);
-    return false;
+    return 'unused';
   }
   const { check } = record;
   if (check === undefined || !check.isFinished || record.decidedStamp !== stamp) return startCheck(state, record, handle, compression);
   if (check.sizeBytes === 0) {
     ignore(state, record, check.problemText ?? 'is empty once unpacked: nothing to read');
-    return false;
+    return 'unused';
   }
   const verdict = await identifyRecord(state, record, check);
   if (verdict.kind === 'unknown') return startCheck(state, record, handle, compression);
   return carryOut(state, record, verdict, { handle, view: check, compression, sample: check.sample });
 }
 
-async function startCheck(state: FollowState, record: FileRecord, handle: FileHandle, compression: Exclude<Compression, 'none'>): Promise<boolean> {
+/** An archive that begins like nothing known is told by its first chunk, in its turn; others are unpacked beside the reading. */
+async function startCheck(state: FollowState, record: FileRecord, handle: FileHandle, compression: Exclude<Compression, 'none'>): Promise<HandleUse> {
   await closeQuietly(record.check);
-  record.check = new PackedCheck(handle, compression, [...state.partitions.values()]);
-  record.role = 'checking';
+  const check = new PackedCheck(handle, compression, [...state.partitions.values()]);
+  record.check = check;
   record.decidedStamp = record.input.stamp;
+  await check.step();
+  if (check.isFinished) return 'usedUp';
+  record.role = 'checking';
   state.checks.push(record);
-  return true;
+  return 'kept';
 }
 
 function isSettled(state: FollowState, record: FileRecord): boolean {
@@ -143,28 +154,27 @@ async function tailAt(handle: FileHandle, compression: Exclude<Compression, 'non
 
 type Looked = { readonly handle: FileHandle; readonly view: ContentView; readonly compression: Compression; readonly sample: Uint8Array | undefined };
 
-/** True when the handle is kept. */
-async function carryOut(state: FollowState, record: FileRecord, verdict: Verdict, looked: Looked): Promise<boolean> {
+async function carryOut(state: FollowState, record: FileRecord, verdict: Verdict, looked: Looked): Promise<HandleUse> {
   switch (verdict.kind) {
     case 'wait':
     case 'unknown':
-      return false;
+      return 'unused';
     case 'copy':
       settle(record, verdict.of, looked.view.head);
-      if (verdict.of.state !== 'reading') return false;
+      if (verdict.of.state !== 'reading') return 'unused';
       record.role = 'copy';
       record.isSure = verdict.isSure;
       record.contentBytes = looked.view.sizeBytes;
-      return false;
+      return 'unused';
     case 'continues': {
       const { partition } = verdict;
       if (partition.state === 'done' && partition.next === looked.view.sizeBytes) {
         settle(record, partition, looked.view.head);
-        return false;
+        return 'unused';
       }
       if (partition.state === 'reading') await releaseFile(state, partition, 'new');
       await openPartition(state, record, partition, looked);
-      return true;
+      return 'kept';
     }
     case 'new':
       return openNew(state, record, looked);
@@ -173,20 +183,20 @@ async function carryOut(state: FollowState, record: FileRecord, verdict: Verdict
   }
 }
 
-async function openNew(state: FollowState, record: FileRecord, looked: Looked): Promise<boolean> {
+async function openNew(state: FollowState, record: FileRecord, looked: Looked): Promise<HandleUse> {
   const sample = looked.sample ?? (await readAt(looked.handle, 0, SAMPLE_BYTES));
   const whyNot = whyNotText(sample);
   if (whyNot !== undefined) {
     ignore(state, record, `is ${whyNot}`);
-    return false;
+    return 'unused';
   }
   // The first line is being written: its format cannot be told yet.
-  if (looked.compression === 'none' && sample.length < SAMPLE_BYTES && !sample.includes(LINE_FEED)) return false;
+  if (looked.compression === 'none' && sample.length < SAMPLE_BYTES && !sample.includes(LINE_FEED)) return 'unused';
   const partition = new FollowedPartition(state.newId(), undefined);
   partition.place = new Place({ next: 0, head: sample, tail: NOTHING });
   state.partitions.set(partition.name, partition);
   await openPartition(state, record, partition, { ...looked, sample });
-  return true;
+  return 'kept';
 }
 
 async function openPartition(state: FollowState, record: FileRecord, partition: FollowedPartition, looked: Looked): Promise<void> {

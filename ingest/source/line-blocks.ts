@@ -25,8 +25,8 @@ export class LineBlocks {
   readonly #segmentBytes: number;
   #lineStart: Offset;
   /** The beginning of a line whose line feed has not come; the spare one holds the seam handed out last. */
-  #carry = new Uint8Array(1024);
-  #spare = new Uint8Array(0);
+  #carry = Buffer.alloc(1024);
+  #spare = Buffer.alloc(0);
   #carryLength = 0;
   /** Above 0 inside a line that is too long: how much of it was passed over. */
   #passed = 0;
@@ -123,7 +123,8 @@ export class LineBlocks {
   #append(bytes: Uint8Array): void {
     const length = this.#carryLength + bytes.length;
     if (length > this.#carry.length) {
-      const grown = new Uint8Array(Math.max(length, this.#carry.length * 2, 1024));
+      // A Buffer like what is read, so that whoever reads blocks sees one kind of memory.
+      const grown = Buffer.alloc(Math.max(length, this.#carry.length * 2, 1024));
       grown.set(this.#carry.subarray(0, this.#carryLength));
       this.#carry = grown;
     }

@@ -17,6 +17,7 @@ type StepKind =
   | { readonly kind: 'append'; readonly lines: number }
   | { readonly kind: 'partial' | 'rename' | 'copy' | 'flush' | 'kill' | 'delete' | 'backUp' }
   | { readonly kind: 'slowCopy' | 'pass'; readonly ms: number }
+  | { readonly kind: 'crash'; readonly after: number }
   | { readonly kind: 'pack'; readonly index: number; readonly suffix: '.gz' | '.zst'; readonly ms: number };
 
 const pause = fc.constantFrom(100, 300, 700, 1500, 4000);
@@ -24,6 +25,7 @@ const stepKind: fc.Arbitrary<StepKind> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('append' as const), lines: fc.constantFrom(1, 2, 7, 40) }) },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: pause }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('slowCopy' as const), ms: pause }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('crash' as const), after: fc.integer({ min: 1, max: 6 }) }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -46,13 +48,17 @@ const step: fc.Arbitrary<Step> = fc
   .tuple(stepKind, fc.oneof({ weight: 3, arbitrary: fc.constant(0 as const) }, { weight: 1, arbitrary: fc.constant(1 as const) }))
   .map(([kind, log]) => ({ log, ...kind }));
 
+const steps = fc.array(step, { minLength: 3, maxLength: 24 });
+const flushEvery = fc.constantFrom(0, 0, 1, 3);
+
 async function play(
   steps: readonly Step[],
-  options: { readonly header?: string | undefined; readonly lengthMax: number; readonly segmentBytes: number },
+  options: { readonly header?: string | undefined; readonly lengthMax: number; readonly segmentBytes: number; readonly flushEvery: number },
 ): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'keywatch-follow-'));
   const harness = new FollowHarness({ patterns: [join(directory, '*.log*')], segmentBytes: options.segmentBytes, ...TIMES });
   const logs = ['access.log', 'other.log'].map((name) => new RotatingLog({ directory, name, now: () => harness.clock.now(), header: options.header }));
+  harness.flushEvery = options.flushEvery;
   // While it is down, time and the log go on.
   let isUp = true;
   harness.start();
@@ -97,6 +103,14 @@ async function play(
           else harness.start();
           isUp = !isUp;
           break;
+        case 'crash':
+          if (!isUp) break;
+          harness.dieAfter = step.after;
+          await harness.pass(700);
+          harness.dieAfter = 0;
+          await harness.kill();
+          isUp = false;
+          break;
         case 'delete':
           // What is deleted unread is lost to everyone; logrotate deletes what is weeks old.
           if (!isUp) break;
@@ -120,11 +134,8 @@ async function play(
 describe('following a log through any history', () => {
   test('every line is delivered exactly once, whatever is appended, rotated, packed, deleted and killed', async () => {
     await fc.assert(
-      fc.asyncProperty(
-        fc.array(step, { minLength: 3, maxLength: 24 }),
-        fc.constantFrom(40, 400),
-        fc.constantFrom(512, 8192, 2 ** 25),
-        (steps, lengthMax, segmentBytes) => play(steps, { lengthMax, segmentBytes }),
+      fc.asyncProperty(steps, fc.constantFrom(40, 400), fc.constantFrom(512, 8192, 2 ** 25), flushEvery, (steps, lengthMax, segmentBytes, flushEvery) =>
+        play(steps, { lengthMax, segmentBytes, flushEvery }),
       ),
       { numRuns: RUNS },
     );
@@ -132,8 +143,8 @@ describe('following a log through any history', () => {
 
   test('the same holds when every file begins with the same lines', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 24 }), fc.constantFrom('#Version: 1.0', '#'.repeat(5000)), (steps, header) =>
-        play(steps, { lengthMax: 400, segmentBytes: 2 ** 25, header }),
+      fc.asyncProperty(steps, fc.constantFrom('#Version: 1.0', '#'.repeat(5000)), flushEvery, (steps, header, flushEvery) =>
+        play(steps, { lengthMax: 400, segmentBytes: 2 ** 25, header, flushEvery }),
       ),
       { numRuns: RUNS },
     );

@@ -19,6 +19,12 @@ const ORIGIN = Date.now();
 export class FollowHarness {
   readonly clock = new VirtualClock(ORIGIN);
   readonly events: SourceEvent[] = [];
+  /** Called while an event is being handled: what happens in the middle of a read. */
+  onEvent: (event: SourceEvent) => void = () => {};
+  /** Store after this many events, in the middle of reading; 0: only when told. */
+  flushEvery = 0;
+  /** Die after this many more events, in the middle of reading; 0: only when told. */
+  dieAfter = 0;
   readonly #config: FollowConfig;
   readonly #stored = new Map<string, Stored>();
   #open = new Map<string, Open>();
@@ -26,6 +32,7 @@ export class FollowHarness {
   #pump: Promise<void> = Promise.resolve();
   #stop = new AbortController();
   #ids = 0;
+  #isRunning = false;
   #failure: Error | undefined;
 
   constructor(config: FollowConfig) {
@@ -45,19 +52,26 @@ export class FollowHarness {
     this.#source = source;
     this.#stop = new AbortController();
     this.#open = new Map();
+    this.#isRunning = true;
     this.#pump = this.#run(source, this.#stop.signal);
   }
 
   async #run(source: EventSource, signal: AbortSignal): Promise<void> {
     try {
-      for await (const event of source.events(signal)) this.#take(event);
+      for await (const event of source.events(signal)) {
+        this.#take(event);
+        if (this.flushEvery > 0 && this.events.length % this.flushEvery === 0) this.flush();
+        if (this.dieAfter > 0 && --this.dieAfter === 0) break;
+      }
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error('the source threw something else', { cause: error });
     }
+    this.#isRunning = false;
   }
 
   #take(event: SourceEvent): void {
-    this.events.push(event.kind === 'block' ? { ...event, bytes: event.bytes.slice() } : event);
+    this.onEvent(event);
+    this.events.push(event.kind === 'block' ? { ...event, bytes: Uint8Array.from(event.bytes) } : event);
     switch (event.kind) {
       case 'assigned': {
         const stored = this.#stored.get(event.partition);
@@ -123,7 +137,7 @@ export class FollowHarness {
 
   /** Until the source sleeps: it has done what it can do now. */
   async #quiet(): Promise<void> {
-    while (this.clock.sleepers === 0 && this.#failure === undefined) await new Promise((resolve) => setImmediate(resolve));
+    while (this.#isRunning && this.clock.sleepers === 0) await new Promise((resolve) => setImmediate(resolve));
     if (this.#failure !== undefined) throw this.#failure;
   }
 
