@@ -27,8 +27,9 @@ export type PartitionIngestOptions = {
   readonly since?: EpochMs | undefined;
   readonly until?: EpochMs | undefined;
   /**
-   * Where histograms and tallies are kept: per window (what a store wants), once per entity and segment under
-   * `SEGMENT_WINDOW` with the segment's totals (what a report wants), or nowhere (what a bench compares with).
+   * Where histograms and tallies are kept: per window (what a store wants); addresses once per entity and segment
+   * under `SEGMENT_WINDOW` with the segment's totals, and the rest for the segment as a whole (what a report
+   * wants); or nowhere (what a bench compares with).
    */
   readonly sketches?: 'window' | 'segment' | 'none';
 };

@@ -3,9 +3,11 @@ import type { Alias, OpenSegment, PartialBatch, PartialRow } from '../core/parti
 import { REFUSED, type EntityId, type EpochMs, type Minute, type Offset, entityKind } from '../core/types.ts';
 import { MINUTE_MS } from '../core/window.ts';
 import { RejectCounts } from './aggregate/reject-counts.ts';
+import { type SegmentTops, TopCounts } from './aggregate/segment-tops.ts';
 import { Slots } from './aggregate/slots.ts';
 import { DEFAULT_LIMITS, type IngestLimits, type PartitionIngestOptions } from './ingest-options.ts';
 import type { Format } from './parse/format.ts';
+import { ACCEPTED, ANONYMOUS, OVER_LIMIT, REFUSED_ONLY, Standings, UNSEEN } from './aggregate/standings.ts';
 import { withLineFeed } from './parse/line-feed.ts';
 import { type Verdict, type Normaliser, DROP, FINE, fault } from './parse/normaliser.ts';
 import { OWNER_OTHER_CLIENT, OWNER_OTHER_NETWORK, OWNER_REFUSED, OWNER_REFUSED_SUM } from './parse/owners.ts';
@@ -39,10 +41,7 @@ export class PartitionIngest {
   #newest: EpochMs = 0;
   readonly #rejects = new RejectCounts();
   #recordsFlushed = 0;
-  /** Per owner, in this segment: 0 not seen, 1 seen and only refused so far, 2 accepted, 3 no credential, 4 over the limit. */
-  #standing = new Uint8Array(1024);
-  #entities = 0;
-  #networks = 0;
+  readonly #standings: Standings;
   /** Owners that were accepted after being held, since the last flush. */
   #released = new Set<number>();
   #heldWritten = new Set<number>();
@@ -51,12 +50,15 @@ export class PartitionIngest {
   #aliases = new Map<string, Alias>();
   #aliasesNew: Alias[] = [];
   #sealed: PartialBatch[] = [];
+  readonly #tops = new TopCounts();
+  #sealedTops: SegmentTops[] = [];
 
   constructor(options: PartitionIngestOptions) {
     this.#options = options;
     this.#format = options.format;
     this.#normaliser = options.normaliser;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#standings = new Standings(this.#limits.entities);
     this.#slots = new Slots(options.normaliser);
     this.#sketches = options.sketches ?? 'window';
     this.#since = options.since ?? Number.NEGATIVE_INFINITY;
@@ -146,6 +148,13 @@ export class PartitionIngest {
     this.#next = offset + length;
   }
 
+  /** With sketches per segment: routes, agents and latencies of everything since the last call, as a whole. After `takeSealed` or `finish`. */
+  takeTops(): readonly SegmentTops[] {
+    const tops = this.#sealedTops;
+    this.#sealedTops = [];
+    return tops;
+  }
+
   /** Batches of segments that ended, oldest first. */
   takeSealed(): readonly PartialBatch[] {
     const sealed = this.#sealed;
@@ -178,18 +187,21 @@ export class PartitionIngest {
     if (at > this.#newest) this.#newest = at;
     const window = Math.floor(at / MINUTE_MS);
     const isRefused = cells.status === 401;
-    let owner = cells.owner;
-    const standing = owner < this.#standing.length ? (this.#standing[owner] as number) : 0;
-    if (standing === 0) owner = this.#meet(owner, cells.isCredential, isRefused);
-    else if (standing === 1 && !isRefused) {
-      this.#standing[owner] = 2;
+    const standings = this.#standings;
+    let { owner } = cells;
+    let standing = standings.of(owner);
+    if (standing === UNSEEN) standing = standings.meet(owner, !cells.isCredential ? ANONYMOUS : isRefused ? REFUSED_ONLY : ACCEPTED);
+    else if (standing === REFUSED_ONLY && !isRefused) {
+      standings.accept(owner);
       this.#released.add(owner);
-    } else if (standing === 4) {
+      standing = ACCEPTED;
+    }
+    if (standing === OVER_LIMIT) {
       this.#overLimit++;
       owner = cells.isCredential ? OWNER_REFUSED : OWNER_OTHER_CLIENT;
     }
     this.#add(owner, window, cells, -1, false);
-    if (owner === OWNER_REFUSED || this.#standing[owner] === 1) {
+    if (owner === OWNER_REFUSED || standing === REFUSED_ONLY) {
       this.#refusedDirty.add(window);
       if (this.#sketches === 'segment') this.#refusedDirty.add(SEGMENT_WINDOW);
     }
@@ -204,14 +216,7 @@ export class PartitionIngest {
     const number = normaliser.networkNumber(cells.address);
     const terms = normaliser.networks;
     let network = normaliser.owners.network(terms.hi[number] as number, terms.lo[number] as number, terms.texts[number] ?? '');
-    this.#roomFor(network);
-    if (this.#standing[network] === 0) {
-      if (this.#networks >= this.#limits.entities) network = OWNER_OTHER_NETWORK;
-      else {
-        this.#networks++;
-        this.#standing[network] = 3;
-      }
-    }
+    if (!this.#standings.meetNetwork(network)) network = OWNER_OTHER_NETWORK;
     this.#add(network, window, cells, cells.isCredential ? cells.owner : -1, true);
   }
 
@@ -221,27 +226,12 @@ export class PartitionIngest {
     slots.count(slot, cells);
     // A network's attempted credentials are judged by the minute, whatever the shape.
     if (this.#sketches === 'window' || (isNetwork && this.#sketches !== 'none')) slots.sketch(slot, cells, attempted);
-    if (this.#sketches === 'segment') slots.sketch(slots.whole(owner), cells, attempted);
-  }
-
-  /** The first event of an owner in this segment. */
-  #meet(owner: number, isCredential: boolean, isRefused: boolean): number {
-    this.#roomFor(owner);
-    if (this.#entities >= this.#limits.entities) {
-      this.#standing[owner] = 4;
-      this.#overLimit++;
-      return isCredential ? OWNER_REFUSED : OWNER_OTHER_CLIENT;
+    if (this.#sketches !== 'segment') return;
+    if (isNetwork) slots.sketch(slots.whole(owner), cells, attempted);
+    else {
+      slots.sketchAddress(slots.whole(owner), cells);
+      this.#tops.count(cells);
     }
-    this.#entities++;
-    this.#standing[owner] = !isCredential ? 3 : isRefused ? 1 : 2;
-    return owner;
-  }
-
-  #roomFor(owner: number): void {
-    if (owner < this.#standing.length) return;
-    const bigger = new Uint8Array(Math.max(this.#standing.length * 2, owner + 1));
-    bigger.set(this.#standing);
-    this.#standing = bigger;
   }
 
   #alias(owner: number, fingerprint: number): void {
@@ -257,15 +247,14 @@ export class PartitionIngest {
   #seal(): void {
     const next = this.#next;
     if (this.#records > 0) this.#sealed.push(this.#batch(true));
+    if (this.#sketches === 'segment') this.#sealedTops.push(this.#tops.take(this.#normaliser));
     this.#slots.clear();
-    this.#standing.fill(0);
+    this.#standings.clear();
     this.#released.clear();
     this.#heldWritten.clear();
     this.#refusedWritten.clear();
     this.#refusedDirty.clear();
     this.#aliases.clear();
-    this.#entities = 0;
-    this.#networks = 0;
     this.#records = 0;
     this.#recordsFlushed = 0;
     this.#dropped = 0;
@@ -291,7 +280,7 @@ export class PartitionIngest {
       slots.isDirty[slot] = 0;
       const owner = slots.owner[slot] as number;
       if (owner === OWNER_REFUSED_SUM) continue;
-      const isHeld = owner === OWNER_REFUSED || this.#standing[owner] === 1;
+      const isHeld = owner === OWNER_REFUSED || this.#standings.of(owner) === REFUSED_ONLY;
       if (isHeld && isSealed) continue;
       const row = { window: slots.window[slot] as number, entity: ids[owner] as EntityId, cells: slots.encode(slot) };
       if (isHeld) {
@@ -347,7 +336,7 @@ export class PartitionIngest {
     const size = slots.size;
     for (let slot = 0; slot < size; slot++) {
       const owner = slots.owner[slot] as number;
-      if (owner !== OWNER_REFUSED && (owner === OWNER_REFUSED_SUM || this.#standing[owner] !== 1)) continue;
+      if (owner !== OWNER_REFUSED && (owner === OWNER_REFUSED_SUM || this.#standings.of(owner) !== REFUSED_ONLY)) continue;
       const sum = sums.get(slots.window[slot] as number);
       if (sum !== undefined) slots.merge(sum, slot);
     }
@@ -368,14 +357,10 @@ export class PartitionIngest {
     this.#segmentStart = open.segment.start;
     for (const row of open.held) {
       const owner = row.entity === REFUSED ? OWNER_REFUSED : owners.restore(row.entity);
-      this.#roomFor(owner);
       const slot = slots.slot(owner, row.window);
       slots.restore(slot, row.cells);
       this.#heldWritten.add(slot);
-      if (owner !== OWNER_REFUSED && this.#standing[owner] === 0) {
-        this.#standing[owner] = 1;
-        this.#entities++;
-      }
+      if (owner !== OWNER_REFUSED && this.#standings.of(owner) === UNSEEN) this.#standings.meet(owner, REFUSED_ONLY);
     }
     for (const row of open.rows) {
       if (row.entity === REFUSED) {
@@ -383,13 +368,11 @@ export class PartitionIngest {
         continue;
       }
       const owner = owners.restore(row.entity);
-      this.#roomFor(owner);
       slots.restore(slots.slot(owner, row.window), row.cells);
-      if (this.#standing[owner] !== 0 || owner === OWNER_OTHER_CLIENT || owner === OWNER_OTHER_NETWORK) continue;
+      if (this.#standings.of(owner) !== UNSEEN || owner === OWNER_OTHER_CLIENT || owner === OWNER_OTHER_NETWORK) continue;
       const kind = entityKind(row.entity);
-      if (kind === 'network') this.#networks++;
-      else this.#entities++;
-      this.#standing[owner] = kind === 'key' || kind === 'user' ? 2 : 3;
+      if (kind === 'network') this.#standings.meetNetwork(owner);
+      else this.#standings.meet(owner, kind === 'key' || kind === 'user' ? ACCEPTED : ANONYMOUS);
     }
     this.#rejects.restore(open.rejects);
     this.#records = open.records;

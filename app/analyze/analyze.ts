@@ -81,6 +81,7 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
       court.holdBefore(Math.min(...waiting.values()));
       tell(files[batch.segment.source]?.label ?? '');
     },
+    onTops: (tops) => collector.addTops(tops),
     onProblem: (message) => problems.push(message),
     onRead: (count) => {
       bytes += count;
@@ -92,7 +93,7 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
   });
   await court.settle();
   for (const input of plan.streams) {
-    await readStream(input, options, readingOptions, files, problems, court, (count) => {
+    await readStream(input, options, readingOptions, files, problems, { court, collector }, (count) => {
       bytes += count;
       options.onProgress({ bytes, totalBytes: Math.max(bytes, totalBytes), records: collector.records, note: 'stdin' });
     });
@@ -233,7 +234,7 @@ async function readStream(
   readingOptions: ReadingOptions,
   files: PlannedFile[],
   problems: string[],
-  court: Court,
+  { court, collector }: { readonly court: Court; readonly collector: Collector },
   onRead: (bytes: number) => void,
 ): Promise<void> {
   const { reading } = options;
@@ -272,4 +273,5 @@ async function readStream(
     for (const batch of ingest?.takeSealed() ?? []) court.take(batch);
   }
   for (const batch of ingest?.finish() ?? []) court.take(batch);
+  for (const tops of ingest?.takeTops() ?? []) collector.addTops(tops);
 }

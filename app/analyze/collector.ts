@@ -6,6 +6,7 @@ import { LatencyHistogram } from '../../core/sketch/latency.ts';
 import { DIMENSIONS } from '../../core/sketch/sketch.ts';
 import { Tally, skipTally } from '../../core/sketch/tally.ts';
 import { type EntityId, type Minute, type RejectReason, entityKind } from '../../core/types.ts';
+import type { SegmentTops } from '../../ingest/aggregate/segment-tops.ts';
 import { SEGMENT_WINDOW } from '../../ingest/partition-ingest.ts';
 import { Series } from './series.ts';
 import { TopList } from './top-list.ts';
@@ -24,8 +25,6 @@ export type MinuteTotals = { requests: number; errors: number; failedAuth: numbe
 /** Entities that get an activity line of their own; the ones met first, which in any real log include the busy ones. */
 const SERIES_MAX = 20_000;
 const ADDRESS = DIMENSIONS.indexOf('address') + 1;
-const AGENT = DIMENSIONS.indexOf('agent') + 1;
-const ROUTE = DIMENSIONS.indexOf('route') + 1;
 const ATTEMPTED = DIMENSIONS.indexOf('attempted') + 1;
 
 /** Adds up the batches of a log: per entity, per minute, per reason. Exact; memory grows with entities and minutes, not with lines. */
@@ -64,6 +63,12 @@ export class Collector {
     }
   }
 
+  addTops(tops: SegmentTops): void {
+    this.routes.add(tops.routes);
+    this.agents.add(tops.agents);
+    for (const [bucket, count] of tops.latency) this.latency.add(bucket, count);
+  }
+
   get events(): number {
     return at(this.totals, C.requests);
   }
@@ -72,10 +77,9 @@ export class Collector {
     const isNetwork = entityKind(entity) === 'network';
     const collected = this.#of(entity);
     mergeCounters(collected.counters, counters);
-    const latency = LatencyHistogram.decode(input);
+    LatencyHistogram.decode(input);
     if (!isNetwork) {
       mergeCounters(this.totals, counters);
-      this.latency.merge(latency);
       const kinds = this.kindsByFile.get(file);
       if (kinds === undefined) this.kindsByFile.set(file, new Set([entityKind(entity)]));
       else kinds.add(entityKind(entity));
@@ -85,8 +89,6 @@ export class Collector {
       if (section === 0) return;
       if (section === ADDRESS) addTo(collected.addresses, Tally.decode(input));
       else if (section === ATTEMPTED) addTo(collected.attempted, Tally.decode(input));
-      else if (section === ROUTE && !isNetwork) this.routes.add(Tally.decode(input));
-      else if (section === AGENT && !isNetwork) this.agents.add(Tally.decode(input));
       else skipTally(input);
     }
   }

@@ -61,6 +61,9 @@ export async function runTasks(
                 waiting.get(message.index)?.batches.push(unpackBatch(message.batch));
                 if (message.index === turn) drain();
                 break;
+              case 'tops':
+                events.onTops(message.tops);
+                break;
               case 'problem':
                 events.onProblem(message.message);
                 break;

@@ -154,7 +154,7 @@ function networksOf(collector: Collector, directory: KeyDirectory): readonly Rep
 }
 
 function topOf(list: TopList): readonly ReportTopItem[] {
-  return list.top(TOP_MAX).map(({ text, count, failed }) => ({ value: text, requests: count, failed }));
+  return list.top(TOP_MAX).map(({ text, requests, failed }) => ({ value: text, requests, failed }));
 }
 
 function suggestionsOf(suggestions: readonly LimitSuggestion[], alerts: readonly Alert[], directory: KeyDirectory): readonly Suggestion[] {

@@ -5,6 +5,7 @@ import type { EpochMs, Offset } from '../../core/types.ts';
 import { formatOf } from '../../ingest/parse/detect.ts';
 import { Normaliser } from '../../ingest/parse/normaliser.ts';
 import type { IngestLimits } from '../../ingest/ingest-options.ts';
+import type { SegmentTops } from '../../ingest/aggregate/segment-tops.ts';
 import { PartitionIngest } from '../../ingest/partition-ingest.ts';
 import { fileOnce } from '../../ingest/source/file-once.ts';
 import type { FileInput } from '../../ingest/source/expand.ts';
@@ -37,6 +38,7 @@ export type Task = {
 
 export type TaskEvents = {
   readonly onBatch: (batch: PartialBatch) => void;
+  readonly onTops: (tops: SegmentTops) => void;
   readonly onProblem: (message: string) => void;
   /** Bytes as stored that were read since the last call. */
   readonly onRead: (bytes: number) => void;
@@ -53,6 +55,7 @@ export class TaskReader {
     this.#options = options;
     const { pepper, keyNames, keyBy, trustedProxies, depth } = options;
     this.#normaliser = new Normaliser({ fingerprinter: new Fingerprinter(new Secret(pepper)), keyNames, keyBy, trustedProxies, forwardedDepth: depth });
+    this.#normaliser.routes.hasObjects = false;
   }
 
   async read(task: Task, events: TaskEvents): Promise<void> {
@@ -60,6 +63,7 @@ export class TaskReader {
     if (task.range === undefined) await this.#readWhole(task, ingest, events);
     else this.#readRange(task, task.range, ingest, events);
     for (const batch of ingest.finish()) events.onBatch(batch);
+    for (const tops of ingest.takeTops()) events.onTops(tops);
   }
 
   ingest(file: number, descriptor: string): PartitionIngest {

@@ -1,10 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import type { SegmentTops } from '../../ingest/aggregate/segment-tops.ts';
 import { type PackedBatch, packBatch } from '../../ingest/transfer.ts';
 import { type ReadingOptions, type Task, TaskReader } from './task.ts';
 
 export type ToWorker = { readonly kind: 'task'; readonly index: number; readonly task: Task };
 export type FromWorker =
   | { readonly kind: 'batch'; readonly index: number; readonly batch: PackedBatch }
+  | { readonly kind: 'tops'; readonly tops: SegmentTops }
   | { readonly kind: 'problem'; readonly index: number; readonly message: string }
   | { readonly kind: 'read'; readonly bytes: number }
   | { readonly kind: 'done'; readonly index: number };
@@ -21,6 +23,7 @@ if (port !== null) {
           const { packed, transfer } = packBatch(batch);
           send({ kind: 'batch', index, batch: packed }, transfer);
         },
+        onTops: (tops) => send({ kind: 'tops', tops }),
         onProblem: (text) => send({ kind: 'problem', index, message: text }),
         onRead: (bytes) => send({ kind: 'read', bytes }),
       })

@@ -7,6 +7,7 @@ import { type Minute, entityId } from '../../core/types.ts';
 import { grown } from '../parse/hash-table.ts';
 import type { Normaliser } from '../parse/normaliser.ts';
 import type { EventCells } from '../parse/tokens.ts';
+import { TERMS_OF, TEXT_OF, noText } from './dimension-terms.ts';
 import { LatencyArena } from './latency-arena.ts';
 import { TallyArena } from './tally-arena.ts';
 
@@ -146,6 +147,20 @@ export class Slots {
     const at = event.at;
     if (at < (counters[base + 20] as number)) counters[base + 20] = at;
     if (at > (counters[base + 21] as number)) counters[base + 21] = at;
+  }
+
+  /** Counts the client's address only. */
+  sketchAddress(slot: number, event: EventCells): void {
+    if (event.address === 0) return;
+    const terms = this.#normaliser.addresses;
+    const at = slot * DIMENSION_COUNT + ADDRESS;
+    this.#tally[at] = this.#tallies.add(
+      this.#tally[at] as number,
+      terms.hi[event.address] as number,
+      terms.lo[event.address] as number,
+      1,
+      event.status >= 400 ? 1 : 0,
+    );
   }
 
   /** Counts one event in a slot's histogram and tallies. `attempted` is the owner number of the refused credential, for network rows; else -1. */
@@ -373,25 +388,3 @@ function hash(owner: number, window: number): number {
   h ^= h >>> 15;
   return Math.imul(h, 0x2c1b3c6d) >>> 7;
 }
-
-type TermSource = { textOf(hi: number, lo: number): string | undefined; restore(hi: number, lo: number, text: string | undefined): number };
-const TERMS_OF: readonly (((normaliser: Normaliser) => TermSource) | undefined)[] = DIMENSIONS.map((dimension) => {
-  switch (dimension) {
-    case 'address':
-      return (normaliser) => normaliser.addresses;
-    case 'network':
-      return (normaliser) => normaliser.networks;
-    case 'agent':
-      return (normaliser) => normaliser.agents;
-    case 'route':
-      return (normaliser) => normaliser.routes.terms;
-    default:
-      return undefined;
-  }
-});
-const TEXT_OF = TERMS_OF.map((terms, index) =>
-  index === ATTEMPTED
-    ? (normaliser: Normaliser) => (hi: number, lo: number) => normaliser.owners.nameOf(hi, lo)
-    : terms && ((normaliser: Normaliser) => (hi: number, lo: number) => terms(normaliser).textOf(hi, lo)),
-);
-const noText = (): undefined => undefined;

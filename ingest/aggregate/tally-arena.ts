@@ -46,6 +46,17 @@ export class TallyArena {
 
   /** Counts a value; returns the tally's offset, which may have changed. */
   add(tally: number, hi: number, lo: number, count: number, failed: number): number {
+    // The first value of a list is the one that comes again in most windows; small enough to be inlined.
+    const ints = this.#ints;
+    if (ints[tally + 2] === lo && ints[tally + 1] === hi && (ints[tally] as number) > 0) {
+      ints[tally + 3] = (ints[tally + 3] as number) + count;
+      ints[tally + 4] = (ints[tally + 4] as number) + failed;
+      return tally;
+    }
+    return this.#addLater(tally, hi, lo, count, failed);
+  }
+
+  #addLater(tally: number, hi: number, lo: number, count: number, failed: number): number {
     if (tally === 0) {
       const fresh = this.#allocate(0);
       this.#ints[fresh] = 1;

@@ -21,6 +21,7 @@ export function combinedFormat(name: 'combined' | 'common'): Format {
 /** One pass over the line; -1 when a field is missing. It is the correct way too: there is no second reading of this format. */
 function scanCombined(tokens: Tokens, buf: Uint8Array, from: number, limit: number): number {
   const { start, end } = tokens;
+  tokens.numeric = 0;
   end[R.user] = 0;
   end[R.forwarded] = 0;
   end[R.method] = 0;

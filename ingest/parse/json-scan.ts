@@ -31,6 +31,8 @@ export class JsonScanner {
     if (buf[from] !== 123) return -1;
     let at = from + 1;
     let seen = 0;
+    let numeric = 0;
+    const { number } = tokens;
     const sequence = this.#sequence;
     for (let field = 0; ; field++) {
       // Key, as predicted or looked up.
@@ -72,6 +74,8 @@ export class JsonScanner {
         if (role >= 0) {
           start[role] = at;
           end[role] = valueEnd;
+          number[role] = scanned;
+          numeric |= 1 << role;
         }
         at = valueEnd;
       } else {
@@ -87,6 +91,7 @@ export class JsonScanner {
       if (after !== 125) return -1;
       at++;
       if (buf[at] === 13) at++;
+      tokens.numeric = numeric;
       return at >= limit || buf[at] === 10 ? Math.min(at, limit) : -1;
     }
   }
@@ -133,22 +138,41 @@ function matches(buf: Uint8Array, view: DataView, at: number, expected: Expectat
 const STOP = new Uint8Array(256);
 for (let byte = 0; byte < 256; byte++) STOP[byte] = byte < 32 || byte === 34 || byte === 92 || byte >= 128 ? 1 : 0;
 
-/** The end of a JSON number of at most 15 digits without exponent; -1 otherwise. */
+/** The number that `numberEnd` has read. */
+let scanned = 0;
+const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+/** The end of a JSON number of at most 15 digits without exponent, its value in `scanned`; -1 otherwise. Up to 15 digits the steps are exact. */
 function numberEnd(buf: Uint8Array, from: number, limit: number): number {
   let at = from;
-  if (buf[at] === 45) at++;
+  const isNegative = buf[at] === 45;
+  if (isNegative) at++;
   const first = at;
-  while (at < limit && (buf[at] as number) >= 48 && (buf[at] as number) <= 57) at++;
+  let mantissa = 0;
+  let digit = (buf[at] as number) - 48;
+  while (digit >= 0 && digit <= 9 && at < limit) {
+    mantissa = mantissa * 10 + digit;
+    digit = (buf[++at] as number) - 48;
+  }
   let digits = at - first;
   if (digits === 0 || (digits > 1 && buf[first] === 48)) return -1;
   if (buf[at] === 46) {
     const fraction = ++at;
-    while (at < limit && (buf[at] as number) >= 48 && (buf[at] as number) <= 57) at++;
+    digit = (buf[at] as number) - 48;
+    while (digit >= 0 && digit <= 9 && at < limit) {
+      mantissa = mantissa * 10 + digit;
+      digit = (buf[++at] as number) - 48;
+    }
+    const decimals = at - fraction;
     // JSON.parse would spell 5.0 as "5" and 0.0000001 as "1e-7".
-    if (at === fraction || buf[at - 1] === 48 || (buf[first] === 48 && at - fraction > 6)) return -1;
-    digits += at - fraction;
-  } else if (buf[from] === 45 && buf[first] === 48) return -1;
-  return digits > 15 || buf[at] === 101 || buf[at] === 69 ? -1 : at;
+    if (decimals === 0 || buf[at - 1] === 48 || (buf[first] === 48 && decimals > 6)) return -1;
+    digits += decimals;
+    if (digits > 15) return -1;
+    mantissa /= POWERS[decimals] as number;
+  } else if (isNegative && buf[first] === 48) return -1;
+  if (digits > 15 || buf[at] === 101 || buf[at] === 69) return -1;
+  scanned = isNegative ? -mantissa : mantissa;
+  return at;
 }
 
 /** Behind true, false or null; such a value plays no role. */

@@ -3,11 +3,12 @@ import { networkOf } from '../../core/network.ts';
 import { REJECT_REASONS, type RejectReason } from '../../core/types.ts';
 import { canonicalAgent } from '../redact.ts';
 import { PRIVATE_RANGES, canonicalAddress, trustedProxies } from './address.ts';
+import { accessOf, countOf, isNone, readCount, readStatus, skipScheme, splitRequest, statusOf } from './fields.ts';
 import { KEY_NAMES, KeyNames } from './key-names.ts';
 import { Owners } from './owners.ts';
 import { Routes } from './route.ts';
 import { Terms } from './terms.ts';
-import { TimeReader, isInRange, readDecimal } from './time.ts';
+import { TimeReader, epochMs, isInRange, readDecimal } from './time.ts';
 import { type EventCells, R, type Tokens } from './tokens.ts';
 
 export type NormaliserOptions = {
@@ -42,6 +43,12 @@ const NO_TIME_FIELD = fault('no_time');
 const TIME_OUT_OF_RANGE = fault('time_out_of_range');
 const NO_STATUS = fault('no_status');
 const BAD_STATUS = fault('bad_status');
+
+const TIME_BIT = 1 << R.time;
+const STATUS_BIT = 1 << R.status;
+const BYTES_IN_BIT = 1 << R.bytesIn;
+const BYTES_OUT_BIT = 1 << R.bytesOut;
+const LATENCY_BIT = 1 << R.latency;
 
 /** No request takes longer than a day; larger values are another unit or garbage. */
 const LATENCY_US_MAX = 86_400_000_000;
@@ -86,7 +93,7 @@ export class Normaliser {
     this.addresses.clear();
     this.networks.clear();
     this.agents.clear();
-    this.routes.terms.clear();
+    this.routes.clear();
     this.#trust.fill(0);
     this.#network.fill(0);
   }
@@ -101,26 +108,28 @@ export class Normaliser {
   }
 
   normalise(tokens: Tokens, cells: EventCells, latencyToUs: number): Verdict {
-    const { buf, view, start, end } = tokens;
+    const { buf, view, start, end, numeric, number } = tokens;
     if ((end[R.request] as number) > (start[R.request] as number)) splitRequest(tokens);
     const timeStart = start[R.time] as number;
     const timeEnd = end[R.time] as number;
     if (timeEnd <= timeStart) return NO_TIME_FIELD;
-    const at = this.#time.read(buf, view, timeStart, timeEnd);
+    const at = (numeric & TIME_BIT) === 0 ? this.#time.read(buf, view, timeStart, timeEnd) : epochMs(number[R.time] as number);
     if (Number.isNaN(at)) return BAD_TIME;
     if (!isInRange(at)) return TIME_OUT_OF_RANGE;
     cells.at = at;
 
-    const status = readStatus(buf, start[R.status] as number, end[R.status] as number);
+    const status = (numeric & STATUS_BIT) === 0 ? readStatus(buf, start[R.status] as number, end[R.status] as number) : statusOf(number[R.status] as number);
     if (status < 0) return status === -1 ? NO_STATUS : BAD_STATUS;
     cells.status = status;
 
-    cells.bytesIn = readCount(buf, start[R.bytesIn] as number, end[R.bytesIn] as number);
-    cells.bytesOut = readCount(buf, start[R.bytesOut] as number, end[R.bytesOut] as number);
+    cells.bytesIn =
+      (numeric & BYTES_IN_BIT) === 0 ? readCount(buf, start[R.bytesIn] as number, end[R.bytesIn] as number) : countOf(number[R.bytesIn] as number);
+    cells.bytesOut =
+      (numeric & BYTES_OUT_BIT) === 0 ? readCount(buf, start[R.bytesOut] as number, end[R.bytesOut] as number) : countOf(number[R.bytesOut] as number);
     const latency = end[R.latency] as number;
     cells.latencyUs = -1;
     if (latency > (start[R.latency] as number)) {
-      const value = readDecimal(buf, start[R.latency] as number, latency) * latencyToUs;
+      const value = ((numeric & LATENCY_BIT) === 0 ? readDecimal(buf, start[R.latency] as number, latency) : (number[R.latency] as number)) * latencyToUs;
       if (value >= 0 && value <= LATENCY_US_MAX) cells.latencyUs = Math.round(value);
     }
     cells.access = accessOf(buf, start[R.method] as number, end[R.method] as number);
@@ -190,10 +199,16 @@ export class Normaliser {
     const fieldStart = start[R.secret] as number;
     let fieldEnd = end[R.secret] as number;
     if (fieldEnd > fieldStart) {
+      const known = this.owners.spelled(buf, view, fieldStart, fieldEnd);
+      if (known >= 0) return known;
       // A header sent twice is logged as "k,k" or "k, k": the first counts.
       for (let i = fieldStart; i < fieldEnd; i++) if (buf[i] === 44) fieldEnd = i;
       const from = skipScheme(buf, fieldStart, fieldEnd);
-      if (fieldEnd > from && !isNone(buf, from, fieldEnd)) return this.owners.secret(buf, view, from, fieldEnd);
+      if (fieldEnd > from && !isNone(buf, from, fieldEnd)) {
+        const owner = this.owners.secret(buf, view, from, fieldEnd);
+        this.owners.spell(buf, view, fieldStart, end[R.secret] as number, owner);
+        return owner;
+      }
     }
     const headerStart = start[R.authorization] as number;
     const headerEnd = end[R.authorization] as number;
@@ -286,112 +301,5 @@ export class Normaliser {
     const network = new Int32Array(capacity);
     network.set(this.#network);
     this.#network = network;
-  }
-}
-
-/** Cuts `METHOD target PROTOCOL` into method and target; what is no request line gives neither. */
-export function splitRequest(tokens: Tokens): void {
-  const { buf, start, end } = tokens;
-  const from = start[R.request] as number;
-  let to = end[R.request] as number;
-  let at = from;
-  while (at < to && buf[at] !== 32) at++;
-  if (at === to || at === from) return;
-  const methodEnd = at;
-  while (at < to && buf[at] === 32) at++;
-  // The protocol is the last word when it starts with "HTTP"; targets may hold spaces.
-  for (let i = to - 1; i > at; i--) {
-    if (buf[i] !== 32) continue;
-    if (buf[i + 1] === 72 && buf[i + 2] === 84 && buf[i + 3] === 84 && buf[i + 4] === 80) to = i;
-    break;
-  }
-  while (to > at && buf[to - 1] === 32) to--;
-  start[R.method] = from;
-  end[R.method] = methodEnd;
-  start[R.target] = at;
-  end[R.target] = to;
-}
-
-/** "", "-", "null" and what gateways write for a value that they hid. */
-function isNone(buf: Uint8Array, start: number, end: number): boolean {
-  const first = buf[start];
-  if (end - start === 1) return first === 45;
-  if (first === 42) {
-    for (let i = start; i < end; i++) if (buf[i] !== 42) return false;
-    return true;
-  }
-  if (end - start > 12 || (first !== 82 && first !== 114 && first !== 60 && first !== 91 && first !== 110 && first !== 40)) return false;
-  return /^(?:<redacted>|\[redacted\]|redacted|null|\(null\)|none|nil)$/i.test(Buffer.from(buf.subarray(start, end)).toString('latin1'));
-}
-
-/** The position behind "Bearer ", "ApiKey ", "Key " or "Token "; `start` when there is no such scheme. */
-function skipScheme(buf: Uint8Array, start: number, end: number): number {
-  const limit = Math.min(end, start + 8);
-  for (let i = start; i < limit; i++) {
-    if (buf[i] !== 32) continue;
-    if (!/^(?:bearer|apikey|api-key|key|token)$/i.test(Buffer.from(buf.subarray(start, i)).toString('latin1'))) return start;
-    let at = i;
-    while (at < end && buf[at] === 32) at++;
-    return at;
-  }
-  return start;
-}
-
-/** 100-599, 0 for "the client went away", -1 missing, -2 no status. */
-function readStatus(buf: Uint8Array, start: number, end: number): number {
-  const length = end - start;
-  if (length === 3) {
-    const a = (buf[start] as number) - 48;
-    const b = (buf[start + 1] as number) - 48;
-    const c = (buf[start + 2] as number) - 48;
-    if (a >= 1 && a <= 5 && b >= 0 && b <= 9 && c >= 0 && c <= 9) {
-      const status = a * 100 + b * 10 + c;
-      return status === 499 ? 0 : status;
-    }
-  }
-  if (length <= 0) return -1;
-  if (length === 1 && buf[start] === 45) return 0;
-  const value = readDecimal(buf, start, end);
-  if (value === 0 || value === -1) return 0;
-  return value >= 100 && value <= 599 && Number.isInteger(value) ? (value === 499 ? 0 : value) : -2;
-}
-
-/** A size in bytes; "-" is 0 where a server writes it for nothing sent; -1 when missing, negative or no number. */
-function readCount(buf: Uint8Array, start: number, end: number): number {
-  const length = end - start;
-  if (length <= 0) return -1;
-  if (length <= 9) {
-    let value = 0;
-    let at = start;
-    for (; at < end; at++) {
-      const digit = (buf[at] as number) - 48;
-      if (digit < 0 || digit > 9) break;
-      value = value * 10 + digit;
-    }
-    if (at === end) return value;
-  }
-  if (length === 1 && buf[start] === 45) return 0;
-  const value = readDecimal(buf, start, end);
-  return value >= 0 && value <= Number.MAX_SAFE_INTEGER ? Math.floor(value) : -1;
-}
-
-/** GET, HEAD and OPTIONS read; POST, PUT, PATCH and DELETE write. */
-function accessOf(buf: Uint8Array, start: number, end: number): number {
-  const length = end - start;
-  const a = buf[start] as number;
-  const b = buf[start + 1] as number;
-  switch (length) {
-    case 3:
-      return a === 71 && b === 69 ? 1 : a === 80 && b === 85 ? 2 : 0;
-    case 4:
-      return a === 72 && b === 69 ? 1 : a === 80 && b === 79 ? 2 : 0;
-    case 5:
-      return a === 80 && b === 65 ? 2 : 0;
-    case 6:
-      return a === 68 && b === 69 ? 2 : 0;
-    case 7:
-      return a === 79 && b === 80 ? 1 : 0;
-    default:
-      return 0;
   }
 }

@@ -27,7 +27,10 @@ export class Owners {
   #secretLength = new Int32Array(1024);
   #secretOwner = new Int32Array(1024);
   #secrets = 0;
-  #secretTable = new HashTable(4096);
+  readonly #secretTable = new HashTable(4096);
+  /** Spellings in the key field: those that are the secret itself, and the others. */
+  readonly #bareTable = new HashTable(4096);
+  readonly #spelledTable = new HashTable(64);
   readonly #idTable = new HashTable(1024);
   readonly #nameTable = new HashTable(4096);
   readonly #clientTable = new HashTable(4096);
@@ -58,8 +61,28 @@ export class Owners {
       return this.entity('key', this.#fingerprinter.fingerprint(bytes.subarray(start, end)));
     }
     const owner = this.entity('key', this.#fingerprinter.fingerprint(bytes.subarray(start, end)));
-    this.#rememberSecret(bytes, start, end, owner, hi, lo);
+    this.#secretTable.insert(hi, lo, this.#remember(bytes, start, end, owner));
     return owner;
+  }
+
+  /** The owner whose secret was once spelled like this in a field ("Bearer abc", "abc,abc"), or -1. */
+  spelled(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+    hashView(bytes, view, start, end);
+    const { hi, lo } = hashLanes;
+    const bare = this.#bareTable.find(hi, lo);
+    if (bare >= 0) return this.#sameSecret(bare, bytes, start, end) ? (this.#secretOwner[bare] as number) : -1;
+    const spelled = this.#spelledTable.find(hi, lo);
+    return spelled >= 0 && this.#sameSecret(spelled, bytes, start, end) ? (this.#secretOwner[spelled] as number) : -1;
+  }
+
+  /** Remembers how a field spells a secret: bare, or in another way that means nothing elsewhere. */
+  spell(bytes: Uint8Array, view: DataView, start: number, end: number, owner: number): void {
+    hashView(bytes, view, start, end);
+    const { hi, lo } = hashLanes;
+    const bare = this.#secretTable.find(hi, lo);
+    if (bare >= 0 && this.#secretOwner[bare] === owner) {
+      if (this.#bareTable.find(hi, lo) < 0) this.#bareTable.insert(hi, lo, bare);
+    } else if (this.#spelledTable.find(hi, lo) < 0) this.#spelledTable.insert(hi, lo, this.#remember(bytes, start, end, owner));
   }
 
   /** The gateway's public id of a credential. */
@@ -130,6 +153,8 @@ export class Owners {
   clear(): void {
     this.#byId.clear();
     this.#secretTable.clear();
+    this.#bareTable.clear();
+    this.#spelledTable.clear();
     this.#idTable.clear();
     this.#nameTable.clear();
     this.#clientTable.clear();
@@ -153,7 +178,7 @@ export class Owners {
     return true;
   }
 
-  #rememberSecret(bytes: Uint8Array, start: number, end: number, owner: number, hi: number, lo: number): void {
+  #remember(bytes: Uint8Array, start: number, end: number, owner: number): number {
     const length = end - start;
     while (this.#arenaLength + length > this.#arena.length) {
       const bigger = new Uint8Array(this.#arena.length * 2);
@@ -171,6 +196,6 @@ export class Owners {
     this.#secretLength[index] = length;
     this.#secretOwner[index] = owner;
     this.#arenaLength += length;
-    this.#secretTable.insert(hi, lo, index);
+    return index;
   }
 }

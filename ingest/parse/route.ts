@@ -1,4 +1,5 @@
 import { hashView, hashLanes } from '../../core/hash.ts';
+import { HashTable } from './hash-table.ts';
 import { Terms } from './terms.ts';
 
 // Classes of path bytes, or-ed over a path segment.
@@ -27,16 +28,23 @@ CLASS[63] = END;
 CLASS[35] = END;
 CLASS[47] = SLASH;
 
-const bytesOf = (text: string): Uint8Array => Buffer.from(text);
-const PLACEHOLDER = {
-  id: bytesOf('{id}'),
-  uuid: bytesOf('{uuid}'),
-  hash: bytesOf('{hash}'),
-  date: bytesOf('{date}'),
-  email: bytesOf('{email}'),
-  token: bytesOf('{token}'),
-  ulid: bytesOf('{ulid}'),
-} as const;
+const SLASH_BYTE = 47;
+/** A literal-only route and its like that are remembered; attackers can make up as many as they want. */
+const KNOWN_MAX = 8192;
+
+// What a path segment becomes; the number of its text in PLACEHOLDERS. A long word in mixed case is replaced too, but is no object.
+const LITERAL = 0;
+const ID = 1;
+const UUID = 2;
+const HASH = 3;
+const DATE = 4;
+const EMAIL = 5;
+const TOKEN = 6;
+const ULID = 7;
+const TOKEN_WORD = 8;
+const PLACEHOLDERS: readonly Uint8Array[] = ['', '{id}', '{uuid}', '{hash}', '{date}', '{email}', '{token}', '{ulid}', '{token}'].map((text) =>
+  Buffer.from(text),
+);
 
 /** Longer paths end in `/…`: attackers choose them. */
 const TEMPLATE_BYTES_MAX = 120;
@@ -54,13 +62,66 @@ export class Routes {
   objectLo = 0;
   /** Where the path last templated ended: at its query, its fragment or the end given. */
   pathEnd = 0;
+  /** False leaves the object out: a report does not show it. */
+  hasObjects = true;
+  /** Route numbers by the hash of a path's literal part: most paths are a known prefix and an identifier. */
+  readonly #known = new HashTable(1024);
   readonly #scratch = new Uint8Array(TEMPLATE_BYTES_MAX + 64);
+  /** Identifiers in the path last templated in full. */
+  #replaced = 0;
+  /** It was too long to be kept whole. */
+  #isCut = false;
   readonly #scratchView = new DataView(this.#scratch.buffer);
+
+  clear(): void {
+    this.terms.clear();
+    this.#known.clear();
+  }
 
   /** The number of the template of the path that starts the target `bytes[start, end)`. */
   template(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     this.objectHi = 0;
     this.objectLo = 0;
+    let at = start;
+    let lastSlash = -1;
+    let classes = 0;
+    let klass = 0;
+    while (at < end) {
+      klass = CLASS[bytes[at] as number] as number;
+      if (klass >= SLASH) {
+        if (klass === END) break;
+        lastSlash = at;
+        classes = 0;
+      } else classes |= klass;
+      at++;
+    }
+    this.pathEnd = at;
+    if (lastSlash < 0 || bytes[start] !== SLASH_BYTE) return this.#full(bytes, view, start, end);
+    const from = lastSlash + 1;
+    const kind = placeholderOf(bytes, from, at, classes);
+    // What stays the same: the prefix where the last segment is replaced, else the whole path.
+    hashView(bytes, view, start, kind === LITERAL ? at : from);
+    const hi = hashLanes.hi ^ kind;
+    const { lo } = hashLanes;
+    const known = this.#known.find(hi, lo);
+    if (known < 0) {
+      const route = this.#full(bytes, view, start, end);
+      // With an identifier before the last segment the prefix is another one every time.
+      const isRepeated = !this.#isCut && this.#replaced === (kind === LITERAL || kind === TOKEN_WORD ? 0 : 1);
+      if (isRepeated && this.#known.size < KNOWN_MAX) this.#known.insert(hi, lo, route);
+      return route;
+    }
+    if (kind !== LITERAL && kind !== TOKEN_WORD && this.hasObjects) {
+      hashView(bytes, view, from, at);
+      this.objectHi = hashLanes.hi;
+      this.objectLo = hashLanes.lo;
+    }
+    return known;
+  }
+
+  #full(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+    this.#replaced = 0;
+    this.#isCut = false;
     this.pathEnd = end;
     if (end <= start) return 0;
     const out = this.#scratch;
@@ -89,21 +150,26 @@ export class Routes {
         this.pathEnd = at;
         end = at;
       }
-      let placeholder: Uint8Array | undefined;
-      if ((classes & ~(LETTER_LOWER | LETTER_UPPER | HEX_LETTER | NON_HEX_LETTER | DASH)) !== 0) {
-        placeholder = placeholderFor(bytes, from, to, classes);
-        if (placeholder !== undefined) {
-          hashView(bytes, view, from, to);
-          this.objectHi = hashLanes.hi;
-          this.objectLo = hashLanes.lo;
-        }
-      } else if (to - from >= 32 && (classes & (LETTER_LOWER | LETTER_UPPER)) === 3) placeholder = PLACEHOLDER.token;
-      if (placeholder === undefined) {
+      const kind = placeholderOf(bytes, from, to, classes);
+      if (kind === LITERAL) {
         const room = Math.min(to, from + TEMPLATE_BYTES_MAX - length);
+        if (room < to) this.#isCut = true;
         for (let i = from; i < room; i++) out[length++] = bytes[i] as number;
-      } else for (let i = 0; i < placeholder.length; i++) out[length++] = placeholder[i] as number;
+      } else {
+        const placeholder = PLACEHOLDERS[kind] as Uint8Array;
+        for (let i = 0; i < placeholder.length; i++) out[length++] = placeholder[i] as number;
+        if (kind !== TOKEN_WORD) {
+          this.#replaced++;
+          if (this.hasObjects) {
+            hashView(bytes, view, from, to);
+            this.objectHi = hashLanes.hi;
+            this.objectLo = hashLanes.lo;
+          }
+        }
+      }
       if (++segments >= SEGMENTS_MAX || length >= TEMPLATE_BYTES_MAX) {
         if (at < end) {
+          this.#isCut = true;
           if (length > TEMPLATE_BYTES_MAX) length = TEMPLATE_BYTES_MAX;
           out[length++] = 47;
           out[length++] = 42;
@@ -134,11 +200,15 @@ function skipAuthority(bytes: Uint8Array, start: number, end: number): number {
   return start;
 }
 
-function placeholderFor(bytes: Uint8Array, start: number, end: number, classes: number): Uint8Array | undefined {
+/** What the segment `bytes[start, end)` becomes, by its bytes alone. */
+function placeholderOf(bytes: Uint8Array, start: number, end: number, classes: number): number {
   const length = end - start;
-  if ((classes & AT) !== 0 || hasEncodedAt(bytes, start, end, classes)) return PLACEHOLDER.email;
-  if (classes === DIGIT) return PLACEHOLDER.id;
-  if ((classes & DIGIT) === 0) return undefined;
+  if ((classes & ~(LETTER_LOWER | LETTER_UPPER | HEX_LETTER | NON_HEX_LETTER | DASH)) === 0) {
+    return length >= 32 && (classes & (LETTER_LOWER | LETTER_UPPER)) === 3 ? TOKEN_WORD : LITERAL;
+  }
+  if ((classes & AT) !== 0 || hasEncodedAt(bytes, start, end, classes)) return EMAIL;
+  if (classes === DIGIT) return ID;
+  if ((classes & DIGIT) === 0) return LITERAL;
   const isHexOnly = (classes & ~(DIGIT | LETTER_LOWER | LETTER_UPPER | HEX_LETTER)) === 0;
   const letters = classes & (LETTER_LOWER | LETTER_UPPER);
   if ((classes & OTHER) === 0 && (classes & DOT) === 0) {
@@ -150,21 +220,21 @@ function placeholderFor(bytes: Uint8Array, start: number, end: number, classes: 
       bytes[start + 23] === 45 &&
       (classes & NON_HEX_LETTER) === 0
     ) {
-      return PLACEHOLDER.uuid;
+      return UUID;
     }
-    if (length === 10 && bytes[start + 4] === 45 && bytes[start + 7] === 45 && letters === 0) return PLACEHOLDER.date;
-    if (isHexOnly && length >= 8 && letters !== 3) return PLACEHOLDER.hash;
-    if (length === 26 && (classes & DASH) === 0 && letters === LETTER_UPPER && (bytes[start] as number) <= 55) return PLACEHOLDER.ulid;
+    if (length === 10 && bytes[start + 4] === 45 && bytes[start + 7] === 45 && letters === 0) return DATE;
+    if (isHexOnly && length >= 8 && letters !== 3) return HASH;
+    if (length === 26 && (classes & DASH) === 0 && letters === LETTER_UPPER && (bytes[start] as number) <= 55) return ULID;
     // Numbers with separators, as order or phone numbers are written: 2024-001, 17_3.
-    if (letters === 0) return PLACEHOLDER.id;
+    if (letters === 0) return ID;
     // A version: v1, v2beta is a literal.
-    if (length <= 8 && (bytes[start] === 118 || bytes[start] === 86)) return undefined;
-    if (length >= 20) return PLACEHOLDER.token;
-    return digitsIn(bytes, start, end) >= 4 ? PLACEHOLDER.id : undefined;
+    if (length <= 8 && (bytes[start] === 118 || bytes[start] === 86)) return LITERAL;
+    if (length >= 20) return TOKEN;
+    return digitsIn(bytes, start, end) >= 4 ? ID : LITERAL;
   }
-  if ((classes & DOT) !== 0 && letters === 0 && (classes & OTHER) === 0) return PLACEHOLDER.id;
-  if (length >= 24) return PLACEHOLDER.token;
-  return digitsIn(bytes, start, end) >= 4 ? PLACEHOLDER.id : undefined;
+  if ((classes & DOT) !== 0 && letters === 0 && (classes & OTHER) === 0) return ID;
+  if (length >= 24) return TOKEN;
+  return digitsIn(bytes, start, end) >= 4 ? ID : LITERAL;
 }
 
 function digitsIn(bytes: Uint8Array, start: number, end: number): number {

@@ -119,14 +119,18 @@ function offsetMs(sign: string | undefined, hours: string | undefined, minutes: 
   return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes ?? 0)) * 60_000;
 }
 
-/** Epoch seconds, milliseconds, microseconds or nanoseconds, told apart by size (valid for 2000-2100). */
-function readEpoch(bytes: Uint8Array, start: number, end: number): number {
-  const value = readDecimal(bytes, start, end);
+/** As `TimeReader.read`, for a time that is a number. */
+export function epochMs(value: number): number {
   if (Number.isNaN(value) || value < 0) return NO_TIME;
   if (value < 1e10) return Math.floor(value * 1000 + 0.0005);
   if (value < 1e13) return Math.floor(value);
   if (value < 1e16) return Math.floor(value / 1e3);
   return Math.floor(value / 1e6);
+}
+
+/** Epoch seconds, milliseconds, microseconds or nanoseconds, told apart by size (valid for 2000-2100). */
+function readEpoch(bytes: Uint8Array, start: number, end: number): number {
+  return epochMs(readDecimal(bytes, start, end));
 }
 
 const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];

@@ -30,6 +30,9 @@ export class Tokens {
   buf: Uint8Array = new Uint8Array(0);
   /** A view of `buf`. */
   view: DataView = new DataView(new ArrayBuffer(0));
+  /** Bit per role whose value is already a number, in `number`; ranges are set as well. */
+  numeric = 0;
+  readonly number = new Float64Array(ROLES.length);
   readonly start = new Int32Array(ROLES.length);
   readonly end = new Int32Array(ROLES.length);
   /** Unescaped text goes here, so that all ranges are in one buffer on the slow path. */
@@ -44,6 +47,7 @@ export class Tokens {
 
   /** A field is there when its end is past its start: clearing the ends is enough. */
   clear(): void {
+    this.numeric = 0;
     this.end.fill(0);
   }
 }
@@ -58,10 +62,21 @@ export class Scratch {
   length = 0;
 
   push(text: string): void {
-    const size = Buffer.byteLength(text);
-    this.reserve(size);
-    Buffer.from(this.bytes.buffer, this.length, size).write(text);
-    this.length += size;
+    const { length } = text;
+    this.reserve(length);
+    let at = this.length;
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 127) {
+        const size = Buffer.byteLength(text);
+        this.reserve(size);
+        Buffer.from(this.bytes.buffer, this.length, size).write(text);
+        this.length += size;
+        return;
+      }
+      this.bytes[at++] = code;
+    }
+    this.length = at;
   }
 
   reserve(extra: number): void {
