@@ -25,13 +25,18 @@ export function absorb({ alert, track }: Tracked, end: EpochMs, finding: Finding
     alert: {
       ...alert,
       ...(isShown ? { severity: finding.severity, score: finding.score, finding } : {}),
-      startedAt: Math.min(alert.startedAt, finding.window.start),
+      startedAt: Math.min(alert.startedAt, breachStart(finding)),
       lastBreachAt: Math.max(alert.lastBreachAt, end),
       peak: Math.max(alert.peak, finding.observed),
       findings: alert.findings + (isKnown ? 0 : 1),
     },
     track: isKnown ? track : { ...track, breaches: [...track.breaches, end].sort((a, b) => a - b).slice(-BREACHES_MAX) },
   };
+}
+
+/** The minute in which a breach came about: a sliding hour breaches in its last minute, not an hour before. */
+export function breachStart({ window }: Pick<Finding, 'window'>): EpochMs {
+  return Math.max(window.start, window.end - MINUTE_MS);
 }
 
 /** Whether one finding is enough. */

@@ -6,7 +6,7 @@ import { type DurationMs, type EntityId, type EpochMs, type Minute, severityRank
 import { HOUR_MS, MINUTE_MS, minuteOf, startOf } from '../core/window.ts';
 import { addToCatchUp } from './catch-up.ts';
 import { dedupKey } from './dedup.ts';
-import { type Tracked, absorb, enter, isConfirmed, isImmediate, noticeKind, reopen, stepOf } from './episode.ts';
+import { type Tracked, absorb, breachStart, enter, isConfirmed, isImmediate, noticeKind, reopen, stepOf } from './episode.ts';
 import type { RuleSpec } from './rule-spec.ts';
 
 /** The state that decisions are made on. JSON in, JSON out: the same view and input always give the same step. */
@@ -216,7 +216,7 @@ class Draft {
       state: 'pending',
       severity: finding.severity,
       score: finding.score,
-      startedAt: finding.window.start,
+      startedAt: breachStart(finding),
       lastBreachAt: finding.window.end,
       peak: finding.observed,
       findings: 0,

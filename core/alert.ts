@@ -20,7 +20,7 @@ export type Alert = {
   /** Never drops within an episode. */
   readonly severity: Severity;
   readonly score: number;
-  /** Start of the first breaching window. */
+  /** Start of the first minute that breached: for a sliding sum the last one of its window. */
   readonly startedAt: EpochMs;
   /** Wall clock of the confirmation. A resolved alert without it was never confirmed: a near miss, nobody was told. */
   readonly firedAt?: EpochMs;

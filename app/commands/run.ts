@@ -54,7 +54,6 @@ async function start(io: Io, logs: readonly string[], options: ConfigOptions): P
     );
     await pipeline.run(stop.signal);
     schedule[Symbol.dispose]();
-    if (!stop.signal.aborted) await pipeline.desk.drain(AbortSignal.timeout(DRAIN_MS));
     await housekeeping(pipeline, config, clock, log);
   } catch (error) {
     if (error instanceof StorageFault) throw new CliError(error.message, undefined, { cause: error });
@@ -63,7 +62,6 @@ async function start(io: Io, logs: readonly string[], options: ConfigOptions): P
   log.info('stopped; everything that was read is stored');
 }
 
-const DRAIN_MS = 10_000;
 /** The store is one writer: more threads would wait for it. */
 const BACKLOG_THREADS_MAX = 4;
 

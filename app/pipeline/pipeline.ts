@@ -54,6 +54,10 @@ const FLUSH_MS = 1000;
 const ADVANCE_MS = 1000;
 const TICK_MS = 10_000;
 const SERIES_MINUTES = 60;
+/** A person who stops Keywatch waits this long for messages under way; they are sent at the next start otherwise. */
+const LAST_WORDS_MS = 2000;
+/** When the sources ended by themselves. */
+const DRAIN_MS = 10_000;
 
 /**
  * Everything between the log files and the messages, embedded: one process, SQLite, one judge. Started in order,
@@ -172,28 +176,33 @@ export class Pipeline implements AsyncDisposable {
     return this.#pumps.flatMap((pump) => pump.partitions());
   }
 
-  /** Reads, judges and tells until `signal` aborts; everything that was read is stored before it returns. */
+  /**
+   * Reads, judges and tells until `signal` aborts or the sources end. Then, in this order: everything that was read is
+   * stored and judged, what is to be told is sent (for a moment), and the rest stops.
+   */
   async run(signal: AbortSignal): Promise<void> {
-    // Reading, judging and sending stop together; the last flush still reaches the judge.
     const stop = new AbortController();
-    const onAbort = (): void => stop.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) stop.abort();
-    // A source that ends (standard input) ends the run, when it is the last one.
-    const pumping = this.#pumpAll(stop.signal).then(() => stop.abort());
-    const parts = [
-      pumping,
+    const rest = [
       this.#every(ADVANCE_MS, () => this.judging.advance(), stop.signal),
       this.#every(TICK_MS, () => this.desk.tick(), stop.signal),
       this.desk.run(stop.signal),
     ];
+    const reading = new AbortController();
+    const onAbort = (): void => reading.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) reading.abort();
+    // A fault in any part ends reading too; nothing is committed after it.
+    const failing = Promise.all(rest);
     try {
-      await Promise.all(parts);
+      await Promise.race([this.#pumpAll(reading.signal), failing.then(() => undefined)]);
+      await this.desk.drain(AbortSignal.timeout(signal.aborted ? LAST_WORDS_MS : DRAIN_MS));
     } finally {
+      reading.abort();
       stop.abort();
       signal.removeEventListener('abort', onAbort);
-      await Promise.allSettled(parts);
+      await Promise.allSettled(rest);
     }
+    await failing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
