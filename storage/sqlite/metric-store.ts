@@ -25,7 +25,7 @@ export type MetricStoreOptions = {
   readonly busyTimeoutMs?: number;
   /** Memory for pages of the writing connection. Default 32 MiB. */
   readonly cacheKiB?: number;
-  /** How many entities are remembered with their ids. Default 1,048,576, at most some 100 MB. */
+  /** How many entities are remembered with their ids. Default 2,097,152: a million in use at once, at most some 200 MB. */
   readonly entitiesMax?: number;
   /** Hard limit of the file, in pages of 16 KiB: above it `put` fails as on a full disk. Default none. */
   readonly pagesMax?: number;
@@ -67,7 +67,7 @@ export async function openMetricStore(options: MetricStoreOptions): Promise<Sqli
   const readers = new ReaderPool({ path, busyTimeoutMs, cacheKiB: READER_CACHE_KIB });
   try {
     if (options.pagesMax !== undefined) connection.db.exec(`pragma max_page_count = ${options.pagesMax}`);
-    return new SqliteStore({ connection, readers, readOnly, entitiesMax: options.entitiesMax ?? 1_048_576 });
+    return new SqliteStore({ connection, readers, readOnly, entitiesMax: options.entitiesMax ?? 2_097_152 });
   } catch (error) {
     connection.close();
     throw error;

@@ -10,17 +10,27 @@ const PLACES_MAX = 2 ** 21;
  */
 export function treeOrder(rows: readonly PartialRow[], ids: Float64Array): readonly { readonly window: Minute; readonly indices: readonly number[] }[] {
   const byWindow = new Map<Minute, number[]>();
-  rows.forEach((row, index) => {
-    const indices = byWindow.get(row.window);
-    if (indices === undefined) byWindow.set(row.window, [index]);
+  for (let index = 0; index < rows.length; index++) {
+    const { window } = rows[index] as PartialRow;
+    const indices = byWindow.get(window);
+    if (indices === undefined) byWindow.set(window, [index]);
     else indices.push(index);
-  });
+  }
   return [...byWindow].sort((a, b) => a[0] - b[0]).map(([window, indices]) => ({ window, indices: sortedById(indices, ids) }));
 }
 
 function sortedById(indices: readonly number[], ids: Float64Array): readonly number[] {
   // Correct in any order: the order is for speed only.
   if (indices.length > PLACES_MAX) return indices;
-  const packed = Float64Array.from(indices, (index, place) => (ids[index] as number) * PLACES_MAX + place).sort();
-  return Array.from(packed, (value) => indices[value % PLACES_MAX] as number);
+  const packed = new Float64Array(indices.length);
+  let isSorted = true;
+  for (let place = 0; place < indices.length; place++) {
+    packed[place] = (ids[indices[place] as number] as number) * PLACES_MAX + place;
+    if (place > 0 && (packed[place - 1] as number) > (packed[place] as number)) isSorted = false;
+  }
+  if (isSorted) return indices;
+  packed.sort();
+  const sorted: number[] = [];
+  for (let i = 0; i < packed.length; i++) sorted.push(indices[(packed[i] as number) % PLACES_MAX] as number);
+  return sorted;
 }

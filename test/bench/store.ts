@@ -183,12 +183,13 @@ function manyKeys(keys: number): Promise<readonly StoreResult[]> {
       ),
     );
   return withStore(async (store) => {
-    const put = async (minute: number): Promise<void> => {
-      for (const batch of batches(minute)) await store.put(batch);
+    const put = async (made: readonly PartialBatch[]): Promise<void> => {
+      for (const batch of made) await store.put(batch);
     };
+    const [first, second] = [batches(0), batches(1)];
     return [
-      await measure(`put, ${keys} new keys`, keys, () => put(0)),
-      await measure(`put, ${keys} known keys`, keys, () => put(1)),
+      await measure(`put, ${keys} new keys`, keys, () => put(first)),
+      await measure(`put, ${keys} known keys`, keys, () => put(second)),
       await measure(`fold, ${keys} keys`, keys * 2, async () => void (await store.fold())),
     ];
   });
