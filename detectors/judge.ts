@@ -9,7 +9,7 @@ import { OTHER_CLIENT, subjectOf } from './ledger/entity-table.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { LATE_MINUTES } from './ledger/state.ts';
 import { Limits } from './limits.ts';
-import { THRESHOLD_RULES } from './registry.ts';
+import { RULES } from './registry.ts';
 import { readRow } from './rows.ts';
 import type { ThresholdRule } from './rule.ts';
 import { seedLedger } from './seed.ts';
@@ -85,9 +85,9 @@ class ThresholdJudge implements Judge {
 
   constructor(options: JudgeOptions) {
     const { rules } = options;
-    const unknown = rules?.filter((id) => !THRESHOLD_RULES.some((rule) => rule.id === id)) ?? [];
-    if (unknown.length > 0) throw new Error(`no such rule: ${unknown.join(', ')}; there are ${THRESHOLD_RULES.map((rule) => rule.id).join(', ')}`);
-    this.#rules = THRESHOLD_RULES.filter((rule) => rules === undefined || rules.includes(rule.id));
+    const unknown = rules?.filter((id) => !RULES.some((rule) => rule.id === id)) ?? [];
+    if (unknown.length > 0) throw new Error(`no such rule: ${unknown.join(', ')}; there are ${RULES.map((rule) => rule.id).join(', ')}`);
+    this.#rules = RULES.filter((rule) => rules === undefined || rules.includes(rule.id));
     this.#limits = new Limits(options.directory, this.#rules);
     this.#observer = options.observer;
     this.#ledger = new Ledger({

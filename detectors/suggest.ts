@@ -1,5 +1,5 @@
 import type { EntityId, Minute } from '../core/types.ts';
-import { THRESHOLD_RULES } from './registry.ts';
+import { RULES } from './registry.ts';
 import type { ThresholdRule } from './rule.ts';
 import { LogCounts } from './stats/log-counts.ts';
 import { quantileOf } from './stats/quantile.ts';
@@ -107,7 +107,7 @@ type Spec = {
 };
 
 const SUGGESTED: ReadonlyMap<string, Spec> = new Map(
-  THRESHOLD_RULES.flatMap((rule): [string, Spec][] => {
+  RULES.flatMap((rule): [string, Spec][] => {
     const { unit, defaults } = rule;
     const { warning, critical } = defaults;
     if (warning === undefined || critical === undefined || unit === 'credentials' || unit === 'minutes') return [];

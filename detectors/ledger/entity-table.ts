@@ -2,8 +2,6 @@ import { type EntityId, entityId, entityKind } from '../../core/types.ts';
 import type { Subject, Sums } from '../rule.ts';
 import { floats, ints, nextSize, words } from './grow.ts';
 
-export const SUBJECTS: readonly Subject[] = ['key', 'user', 'client', 'network', 'overflow'];
-
 /** What the ingester counts together when a segment holds too many clients or networks. */
 export const OTHER_CLIENT = entityId('client', 'other');
 const OTHER_NETWORK = entityId('network', 'other');

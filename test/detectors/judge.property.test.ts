@@ -17,7 +17,7 @@ import { LATER, NOBODY, T0, directoryOf, key } from './support.ts';
 const CANONICAL = { 'key:b2': key('b') };
 const canonical = (entity: EntityId): EntityId => (entity === key('b2') ? key('b') : entity);
 /** A soak sets more. */
-const RUNS = { numRuns: Number(process.env['KEYWATCH_TEST_HISTORIES'] ?? 40) };
+const RUNS = { numRuns: Number(process.env['KEYWATCH_TEST_HISTORIES'] ?? 25) };
 
 const cuts = fc.array(fc.nat(80), { maxLength: 60, size: 'max' }).map((list) => new Set(list));
 /** Decides the order of delivery, what is delivered twice, and where the watermark moves. */
