@@ -246,6 +246,19 @@ function readingTests({ open, reopen }: OpenStore): void {
     }
   });
 
+  test('the few of many that a limit shows have the totals that all of them have', async () => {
+    await using store = await open();
+    await put(store, Array.from({ length: 40 }, (_, key) => [event(BASE, key), event(BASE + 1, key, key), ...(key > 36 ? [event(BASE + 1, key)] : [])]).flat());
+    const two = { from: BASE * 60_000, to: (BASE + 2) * 60_000 };
+    const shown = (await store.totals({ ...two, limit: 3 })).map((total) => [
+      total.entity,
+      total.counters[0],
+      sumsOf(total.counters, new Map()).bytesOut,
+      total.addresses,
+    ]);
+    expect(shown).toEqual([37, 38, 39].map((key) => [`key:k${key}`, 3, 20 + key, 1]));
+  });
+
   test('aliases unite a credential and its fingerprint; the one seen last wins in any order', async () => {
     const alias = (newest: number, credential: string): PartialBatch => ({
       segment: { source: 1, partition: 0, generation: 1, start: newest },
