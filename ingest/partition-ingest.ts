@@ -16,6 +16,9 @@ import { EventCells, Tokens } from './parse/tokens.ts';
 /** Names the row that holds an entity's whole segment; no event can lie in 1970. */
 export const SEGMENT_WINDOW: Minute = 0;
 
+/** A segment with more refused credentials empties the dictionaries at its end. */
+const GUESSES_MAX = 1 << 14;
+
 const LINE_TOO_LONG = fault('line_too_long');
 
 /**
@@ -248,6 +251,8 @@ export class PartitionIngest {
     const next = this.#next;
     if (this.#records > 0) this.#sealed.push(this.#batch(true));
     if (this.#sketches === 'segment') this.#sealedTops.push(this.#tops.take(this.#normaliser));
+    // Guesses never come back: to remember them would let anybody fill the memory.
+    const isStuffed = this.#standings.refused > GUESSES_MAX;
     this.#slots.clear();
     this.#standings.clear();
     this.#released.clear();
@@ -261,7 +266,7 @@ export class PartitionIngest {
     this.#overLimit = 0;
     this.#rejects.clear();
     // Numbers are void after this: nothing of the closed segment refers to them any more.
-    if (this.#normaliser.size > this.#limits.dictionary) this.#normaliser.clear();
+    if (isStuffed || this.#normaliser.size > this.#limits.dictionary) this.#normaliser.clear();
     this.#segmentStart = this.#cellOf(next);
     this.#next = next;
   }

@@ -57,6 +57,8 @@ type Partition = { -readonly [K in keyof PartitionState]: PartitionState[K] } & 
   backlog: Backlog | undefined;
   /** Its format is unknown: nothing of it is read, so nothing of it is lost. */
   isRefused: boolean;
+  /** The process was told to stop while the store refused a batch: nothing more of this partition is stored. */
+  isAbandoned: boolean;
 };
 
 const RETRY_MS = 1000;
@@ -164,6 +166,7 @@ export class Pump {
       descriptor: '',
       backlog: undefined,
       isRefused: false,
+      isAbandoned: false,
     };
     this.#partitions.set(event.partition, partition);
     if (event.head.length > 0) await this.#begin(partition, event.head);
@@ -250,6 +253,7 @@ export class Pump {
 
   async #store(partition: Partition, batch: PartialBatch, signal: AbortSignal, cursor?: string): Promise<void> {
     const { source, store, bus, clock, onProblem } = this.#deps;
+    if (partition.isAbandoned) return;
     if (batch.newest > partition.newest) partition.newest = batch.newest;
     const whole = { ...batch, newest: partition.newest, cursor: cursor ?? source.cursor(partition.name, batch.next) };
     // 1. the rows and the position, in one transaction
@@ -261,8 +265,11 @@ export class Pump {
       }
       if (!isTold) onProblem(`${partition.label}: nothing more is read, since the store refuses: ${outcome.reason}`);
       isTold = true;
-      // What is not stored will be read again after a restart: nothing is lost.
-      if (signal.aborted) return;
+      // What is not stored will be read again after a restart. What follows it must not be stored either: positions have no gaps.
+      if (signal.aborted) {
+        partition.isAbandoned = true;
+        return;
+      }
       await clock.sleep(RETRY_MS, signal);
     }
     partition.next = batch.next;

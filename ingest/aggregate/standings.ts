@@ -13,6 +13,7 @@ export class Standings {
   #of = new Uint8Array(1024);
   #owners = 0;
   #networks = 0;
+  #refused = 0;
   readonly #max: number;
 
   /** `max`: owners, and apart from them networks, that one segment may hold. */
@@ -28,6 +29,7 @@ export class Standings {
   meet(owner: number, standing: number): number {
     const isFull = this.#owners >= this.#max;
     if (!isFull) this.#owners++;
+    if (!isFull && standing === REFUSED_ONLY) this.#refused++;
     return this.#set(owner, isFull ? OVER_LIMIT : standing);
   }
 
@@ -40,7 +42,14 @@ export class Standings {
     return true;
   }
 
+  /** How many are refused only, so far. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** One that was refused only. */
   accept(owner: number): void {
+    this.#refused--;
     this.#set(owner, ACCEPTED);
   }
 
@@ -48,6 +57,7 @@ export class Standings {
     this.#of.fill(UNSEEN);
     this.#owners = 0;
     this.#networks = 0;
+    this.#refused = 0;
   }
 
   #set(owner: number, standing: number): number {

@@ -10,12 +10,14 @@ import type { FromCellWorker, ToCellWorker, WorkerReading } from './messages.ts'
 /** A thread that counts whole segments, one after the other, and hands each back as one batch. */
 function serve(port: NonNullable<typeof parentPort>, reading: WorkerReading): void {
   const { pepper, ...options } = reading;
-  const normaliser = new Normaliser({ ...options, fingerprinter: new Fingerprinter(new Secret(pepper)) });
-  const cells = new Map<number, PartitionIngest>();
-  const cellOf = (cell: number): PartitionIngest => {
-    const ingest = cells.get(cell);
-    if (ingest === undefined) throw new Error(`BUG: cell ${cell} is not open`);
-    return ingest;
+  const fingerprinter = new Fingerprinter(new Secret(pepper));
+  // One for each open cell, as its numbers belong to one segment: of two logs that are read in turn, the end of one's segment may empty it.
+  const idle: Normaliser[] = [];
+  const cells = new Map<number, { readonly ingest: PartitionIngest; readonly normaliser: Normaliser }>();
+  const cellOf = (cell: number): { readonly ingest: PartitionIngest; readonly normaliser: Normaliser } => {
+    const open = cells.get(cell);
+    if (open === undefined) throw new Error(`BUG: cell ${cell} is not open`);
+    return open;
   };
   port.on('message', (message: ToCellWorker) => {
     switch (message.kind) {
@@ -23,22 +25,24 @@ function serve(port: NonNullable<typeof parentPort>, reading: WorkerReading): vo
         const { source, segmentBytes, descriptor, start, limits } = message.spec;
         const format = formatOf(descriptor, reading.keyNames);
         if (format === undefined) throw new Error(`BUG: no format is described by "${descriptor}"`);
+        const normaliser = idle.pop() ?? new Normaliser({ ...options, fingerprinter });
         const ingest = new PartitionIngest({ source, partition: 0, generation: 1, segmentBytes, format, normaliser, limits });
         ingest.startAt(start);
-        cells.set(message.cell, ingest);
+        cells.set(message.cell, { ingest, normaliser });
         return;
       }
       case 'block':
-        cellOf(message.cell).block(message.bytes, message.offset);
+        cellOf(message.cell).ingest.block(message.bytes, message.offset);
         return;
       case 'oversized':
-        cellOf(message.cell).oversized(message.offset, message.length);
+        cellOf(message.cell).ingest.oversized(message.offset, message.length);
         return;
       case 'end': {
-        const ingest = cellOf(message.cell);
+        const { ingest, normaliser } = cellOf(message.cell);
         const batches = message.isSealed ? ingest.finish() : [ingest.flush()];
         if (batches.length > 1) throw new Error('BUG: a cell holds one segment');
         cells.delete(message.cell);
+        idle.push(normaliser);
         const [batch] = batches;
         if (batch === undefined) port.postMessage({ cell: message.cell, batch: undefined } satisfies FromCellWorker);
         else {
