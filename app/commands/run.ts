@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 import { configuredBy } from '../cli/configured.ts';
 import { CliError, usageError } from '../cli/errors.ts';
@@ -26,8 +27,12 @@ export function command(io: Io): Command {
   ]);
 }
 
+/** V8 lets the heap of a program that lives on garbage grow to several times its size; this keeps it near what is used, at no cost seen in the bench. */
+const HEAP_FLAG = '--optimize-for-size';
+
 async function start(io: Io, logs: readonly string[], options: ConfigOptions): Promise<void> {
   const { config, file } = configuredBy(options, io);
+  setFlagsFromString(HEAP_FLAG);
   const log = runLog(io, config.log.level);
   const sources = sourcesFor(logs, config);
   const directory = config.store.directory;
