@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { C, at } from '../../../core/counters.ts';
 import type { PartialBatch } from '../../../core/partial.ts';
 import { entityId } from '../../../core/types.ts';
@@ -11,12 +11,13 @@ import { BASE, cellsOf } from '../../conformance/history.ts';
 import { EVER } from '../../conformance/read.ts';
 import { scratchDirectory } from '../scratch.ts';
 
-let scratch = scratchDirectory();
+let scratch: ReturnType<typeof scratchDirectory>;
 
-afterEach(() => {
-  scratch.remove();
+beforeEach(() => {
   scratch = scratchDirectory();
 });
+
+afterEach(() => scratch.remove());
 
 const ONE = cellsOf({
   requests: 1,

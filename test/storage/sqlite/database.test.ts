@@ -1,17 +1,18 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type DatabaseOptions, openDatabase, schemaVersion } from '../../../storage/sqlite/database.ts';
 import { METRICS_FILE, openMetricStore } from '../../../storage/sqlite/metric-store.ts';
 import { METRICS_MIGRATIONS } from '../../../storage/sqlite/schema.ts';
 import { scratchDirectory } from '../scratch.ts';
 
-let scratch = scratchDirectory();
+let scratch: ReturnType<typeof scratchDirectory>;
 
-afterEach(() => {
-  scratch.remove();
+beforeEach(() => {
   scratch = scratchDirectory();
 });
+
+afterEach(() => scratch.remove());
 
 function options(migrations: readonly string[], readOnly = false): DatabaseOptions {
   return { path: join(scratch.path, 'x.db'), readOnly, migrations, pragmas: 'pragma journal_mode = wal', busyTimeoutMs: 100, cacheKiB: 1000 };

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { C, at } from '../../../core/counters.ts';
 import type { MetricStore } from '../../../core/ports.ts';
 import { entityId } from '../../../core/types.ts';
@@ -11,12 +11,13 @@ import { numberedBatch, requestsIn } from '../batches.ts';
 import { outputOf, startChild } from '../process.ts';
 import { scratchDirectory } from '../scratch.ts';
 
-let scratch = scratchDirectory();
+let scratch: ReturnType<typeof scratchDirectory>;
 
-afterEach(() => {
-  scratch.remove();
+beforeEach(() => {
   scratch = scratchDirectory();
 });
+
+afterEach(() => scratch.remove());
 
 async function requests(store: MetricStore): Promise<number> {
   return (await store.totals({ from: 0, to: Number.POSITIVE_INFINITY })).reduce((sum, total) => sum + at(total.counters, C.requests), 0);

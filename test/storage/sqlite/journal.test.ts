@@ -1,17 +1,18 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type SqliteJournal, openJournal } from '../../../storage/sqlite/journal.ts';
 import { alertOf, bodyOf, entriesOf, journalConformance, outboxRow } from '../../conformance/journal.ts';
 import { scratchDirectory } from '../scratch.ts';
 
-let scratch = scratchDirectory();
+let scratch: ReturnType<typeof scratchDirectory>;
 let count = 0;
 
-afterEach(() => {
-  scratch.remove();
+beforeEach(() => {
   scratch = scratchDirectory();
 });
+
+afterEach(() => scratch.remove());
 
 function fresh(): string {
   return join(scratch.path, String(count++));

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
+import { afterEach, beforeEach } from 'vitest';
 import type { MetricStore } from '../../../core/ports.ts';
 import { openMetricStore } from '../../../storage/sqlite/metric-store.ts';
 import { metricStoreConformance } from '../../conformance/metric-store.ts';
 import { scratchDirectory } from '../scratch.ts';
 
-let scratch = scratchDirectory();
+let scratch: ReturnType<typeof scratchDirectory>;
 const directories = new WeakMap<MetricStore, string>();
 let count = 0;
 
@@ -15,10 +15,11 @@ async function openIn(directory: string): Promise<MetricStore> {
   return store;
 }
 
-afterEach(() => {
-  scratch.remove();
+beforeEach(() => {
   scratch = scratchDirectory();
 });
+
+afterEach(() => scratch.remove());
 
 metricStoreConformance('sqlite', {
   open: async () => openIn(join(scratch.path, String(count++))),

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { C, at } from '../../../core/counters.ts';
 import { LOCK_FILE, PID_FILE, lockDirectory } from '../../../storage/sqlite/lock.ts';
 import { openMetricStore } from '../../../storage/sqlite/metric-store.ts';
@@ -9,12 +9,13 @@ import { MINUTES, ROWS_PER_BATCH, numberedBatch, requestsIn } from '../batches.t
 import { outputOf, startChild } from '../process.ts';
 import { scratchDirectory } from '../scratch.ts';
 
-let scratch = scratchDirectory();
+let scratch: ReturnType<typeof scratchDirectory>;
 
-afterEach(() => {
-  scratch.remove();
+beforeEach(() => {
   scratch = scratchDirectory();
 });
+
+afterEach(() => scratch.remove());
 
 describe('kill -9', () => {
   test('what was acknowledged is stored, whole and once, and the file is sound', async () => {
