@@ -40,8 +40,6 @@ const UNKNOWN: Verdict = { kind: 'unknown' };
 export async function identify(input: IdentifyInput): Promise<Verdict> {
   const { holders, longer, isUnknown } = await compareWithRemembered(input);
   if (isUnknown) return UNKNOWN;
-  const own = holders.find(({ partition }) => partition.lastKey === input.key);
-  if (own !== undefined) return { kind: 'continues', partition: own.partition };
   const related = await compareWithRead(input);
   if (related !== undefined) return related;
   const best = holders.reduce<Candidate | undefined>((best, one) => (best === undefined || one.identity.next > best.identity.next ? one : best), undefined);
@@ -124,8 +122,8 @@ function isSameBeginning(head: Uint8Array | undefined, other: Uint8Array): boole
 async function judgeShorter({ view, key, isSettled, isPrefixOf }: IdentifyInput, longer: readonly Candidate[]): Promise<Verdict> {
   let mustWait = false;
   for (const { partition } of longer) {
-    // The same inode with less in it was truncated and written anew.
-    if (partition.lastKey === key) continue;
+    // It was seen to be truncated: what it holds now was written anew. Of a file that is gone the inode may have been given to another.
+    if (partition.state === 'orphan' && partition.lastKey === key) continue;
     const isPrefix = await isPrefixOf(partition, view);
     if (isPrefix === true) return { kind: 'copy', of: partition, isSure: true };
     if (isPrefix === undefined) mustWait = true;
