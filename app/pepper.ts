@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Fingerprinter, PEPPER_BYTES } from '../core/fingerprint.ts';
 import type { MetricStore } from '../core/ports.ts';
 import { Secret } from '../core/secret.ts';
+import { METRICS_FILE } from '../storage/sqlite/files.ts';
 import { CliError, errorCode, systemReason, usageError } from './cli/errors.ts';
 
 export const PEPPER_FILE = 'pepper';
@@ -26,6 +27,11 @@ export function loadPepper(options: { readonly configured: Secret | undefined; r
   if (options.configured !== undefined) return { pepper: checked(options.configured.reveal(), 'the configured pepper'), origin: 'configured' };
   const found = readPepper(options.directory);
   if (found !== undefined) return { pepper: found, origin: 'file' };
+  if (existsSync(join(options.directory, METRICS_FILE))) {
+    throw new CliError(
+      `${pepperPath(options.directory)} is missing, but keys were counted here with it: put it back from your backup; without it they cannot be recognised, so start anew with another --data-dir`,
+    );
+  }
   const isCreated = createPepper(options.directory);
   const pepper = readPepper(options.directory);
   if (pepper === undefined) throw new CliError(`the pepper ${pepperPath(options.directory)} vanished while it was made; start again`);

@@ -165,9 +165,9 @@ export class PartitionIngest {
     return sealed;
   }
 
-  /** What changed since the last flush; undefined when no record came. */
-  flush(): PartialBatch | undefined {
-    if (this.#records === this.#recordsFlushed) return undefined;
+  /** What changed since the last flush; undefined when no record came, unless the position itself must be stored. */
+  flush(isForced = false): PartialBatch | undefined {
+    if (this.#records === this.#recordsFlushed && !isForced) return undefined;
     return this.#batch(false);
   }
 

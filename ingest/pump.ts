@@ -131,10 +131,8 @@ export class Pump {
         if (partition === undefined) return;
         partition.isAtEnd = true;
         await this.#leaveBacklog(partition, event.position, signal);
-        await this.#flush(partition, signal);
-        if (event.kind === 'finished') {
-          for (const batch of partition.ingest?.finish() ?? []) await this.#store(partition, batch, signal);
-        }
+        // The end of a file does not end its segment: a rotated file may still be written to, and goes on where it was. That it is done is part of the cursor.
+        await this.#flush(partition, signal, event.kind === 'finished');
         return;
       }
       case 'problem':
@@ -246,8 +244,8 @@ export class Pump {
     this.#flushedAt = this.#deps.clock.monotonic();
   }
 
-  async #flush(partition: Partition, signal: AbortSignal): Promise<void> {
-    const batch = partition.ingest?.flush();
+  async #flush(partition: Partition, signal: AbortSignal, isForced = false): Promise<void> {
+    const batch = partition.ingest?.flush(isForced);
     if (batch !== undefined) await this.#store(partition, batch, signal);
   }
 

@@ -22,7 +22,8 @@ export function formatBytes(value: number): string {
     rest /= 1024;
     unit++;
   }
-  return `${(unit === 0 ? WHOLE : UP_TO_ONE).format(rest)} ${units[unit] ?? ''}`;
+  // Two decimals below 10: a value just over its limit must not read like the limit.
+  return `${(unit === 0 ? WHOLE : Math.abs(rest) < 9.995 ? UP_TO_TWO : UP_TO_ONE).format(rest)} ${units[unit] ?? ''}`;
 }
 
 /** `7.3 %`. A share that is not nothing is never printed as `0 %`. */

@@ -70,15 +70,17 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
   await using court = await Court.open(options, collector);
   // While a file waits, nothing younger than its beginning may be closed.
   const waiting = new Map<number, EpochMs>(plan.files.flatMap((file) => (file.first === undefined ? [] : [[file.index, file.first]])));
+  court.holdBefore(Math.min(...waiting.values()));
   const lastTask = new Map(plan.tasks.map((task, index) => [task.file, index]));
   let bytes = 0;
   let done = 0;
   const tell = (note: string): void => options.onProgress({ bytes, totalBytes, records: collector.records, note });
   await runTasks(plan.tasks, readingOptions, threads, {
     onBatch: (batch) => {
-      court.take(batch);
-      waiting.delete(batch.segment.source);
+      // A file under way holds back as far as it was read, one that waits as far as it begins.
+      if (batch.newest > (waiting.get(batch.segment.source) ?? 0)) waiting.set(batch.segment.source, batch.newest);
       court.holdBefore(Math.min(...waiting.values()));
+      court.take(batch);
       tell(files[batch.segment.source]?.label ?? '');
     },
     onTops: (tops) => collector.addTops(tops),
@@ -88,7 +90,9 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
       tell('');
     },
     onTask: (task) => {
-      if (lastTask.get(task.file) === done++) waiting.delete(task.file);
+      if (lastTask.get(task.file) !== done++) return;
+      waiting.delete(task.file);
+      court.holdBefore(Math.min(...waiting.values()));
     },
   });
   await court.settle();

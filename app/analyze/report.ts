@@ -1,7 +1,7 @@
 import type { Alert } from '../../core/alert.ts';
 import { C, at, errorsOf } from '../../core/counters.ts';
 import type { KeyDirectory } from '../../core/directory.ts';
-import { OWNER_KINDS, entityKind } from '../../core/types.ts';
+import { type EntityId, OWNER_KINDS, entityKind } from '../../core/types.ts';
 import { MINUTE_MS } from '../../core/window.ts';
 import { RULES } from '../../detectors/registry.ts';
 import type { LimitSuggestion } from '../../detectors/suggest.ts';
@@ -160,15 +160,30 @@ function topOf(list: TopList): readonly ReportTopItem[] {
 function suggestionsOf(suggestions: readonly LimitSuggestion[], alerts: readonly Alert[], directory: KeyDirectory): readonly Suggestion[] {
   const raised = new Map<string, number>();
   for (const alert of alerts) raised.set(`${alert.rule} ${alert.entity}`, (raised.get(`${alert.rule} ${alert.entity}`) ?? 0) + 1);
-  return suggestions.map(({ entity, rule, unit, warning, critical, usual, remaining }) => ({
-    entity,
-    label: directory.label(entity),
-    rule,
-    unit,
-    warning,
-    critical,
-    usual,
-    alerts: raised.get(`${rule} ${entity}`) ?? 0,
-    remaining,
-  }));
+  const alertsOf = (rule: string, entity: EntityId): number => raised.get(`${rule} ${entity}`) ?? 0;
+  return suggestions
+    .filter(({ entity, rule, warning, critical }) => {
+      // Clients come and go: limits of their own are worth a line only where they were noticed.
+      if (entityKind(entity) !== 'key' && entityKind(entity) !== 'user' && alertsOf(rule, entity) === 0) return false;
+      const own = directory.limits(rule, entity, {});
+      return warning !== own.warning || critical !== own.critical;
+    })
+    .map(({ entity, rule, unit, warning, critical, usual, remaining }) => ({
+      entity,
+      label: directory.label(entity),
+      rule,
+      unit,
+      warning: unit === 'bytes' ? wholeMegabytes(warning) : warning,
+      critical: unit === 'bytes' ? wholeMegabytes(critical) : critical,
+      usual,
+      alerts: alertsOf(rule, entity),
+      remaining,
+    }));
+}
+
+const MEGABYTE = 2 ** 20;
+
+/** A limit that people can read and write. */
+function wholeMegabytes(bytes: number): number {
+  return Math.ceil(bytes / MEGABYTE) * MEGABYTE;
 }

@@ -79,7 +79,7 @@ function amount(value: number, unit: Suggestion['unit']): string {
       return formatPercent(value);
     case 'requests':
     case 'failures':
-      return `${formatNumber(value)} ${unit}`;
+      return `${formatNumber(value)} ${value === 1 ? unit.slice(0, -1) : unit}`;
     default:
       return assertNever(unit);
   }

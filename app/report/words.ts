@@ -169,7 +169,7 @@ export function emptyHelp(report: AnalyzeReport): readonly string[] {
   if (totals.rejected > 0) {
     return [
       `${counted(source.records, 'line')} read, none of them could be read as an access event.`,
-      'Try --format combined, common, json, kong or caddy; for JSON with unusual names say where the fields are, for instance --map time=ts,status=code.',
+      'Try --format combined, common, json, kong or caddy; for JSON with unusual names say where the fields are, for instance --map time=ts --map status=code.',
     ];
   }
   return [`${counted(source.records, 'line')} read, none inside the asked time range. Try other values of --since and --until, or none.`];

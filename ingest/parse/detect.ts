@@ -43,13 +43,16 @@ export function detectFormat(head: Uint8Array, options: DetectOptions = {}): Det
         const fields = [...new Set(records.flatMap((record) => Object.keys(record)))].slice(0, 12).join(', ');
         return {
           format: undefined,
-          why: `these JSON lines show no field for ${missing.join(' and ')} (fields: ${fields || 'none'}); name it with --map ${missing[0]}=FIELD`,
+          why: `these JSON lines show no field for ${missing.join(' and ')} (fields: ${fields || 'none'}); name it: --map ${missing[0]}=FIELD, or map: under its source in the configuration`,
         };
       }
       return { format: jsonFormat(map), isGuess: said === undefined };
     }
     case undefined:
-      return { format: undefined, why: `the first lines are in no format that Keywatch knows (${FORMAT_NAMES.join(', ')}); say which with --format` };
+      return {
+        format: undefined,
+        why: `the first lines are in no format that Keywatch knows (${FORMAT_NAMES.join(', ')}); say which: --format, or format: under its source in the configuration`,
+      };
     default:
       return { format: undefined, why: `there is no format "${name}"; there are ${FORMAT_NAMES.join(', ')}` };
   }

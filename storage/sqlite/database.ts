@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Connection, SQLITE_VERSION_MIN, int, text } from './connection.ts';
 import { StorageFault } from './fault.ts';
@@ -54,6 +54,8 @@ function prepare(connection: Connection, options: DatabaseOptions): void {
       });
     return;
   }
+  // Before the log beside it is made, which takes the same mode: who may read what is in here is the owner's to say.
+  if (current === 0) chmodSync(options.path, 0o600);
   if (current === 0 && options.fresh !== undefined) connection.db.exec(options.fresh);
   connection.db.exec(options.pragmas);
   for (let step = current; step < known; step++) {

@@ -5,6 +5,7 @@ import { type Connection, int, text } from './connection.ts';
 import { openDatabase } from './database.ts';
 import { StorageFault } from './fault.ts';
 import { Folder } from './fold.ts';
+import { METRICS_FILE } from './files.ts';
 import { ReaderPool } from './reader-pool.ts';
 import { readResume } from './read-resume.ts';
 import { readTotals } from './read-totals.ts';
@@ -14,8 +15,6 @@ import { METRICS_MIGRATIONS } from './schema.ts';
 import { firstChainEnd, parseRejects } from './segments.ts';
 import type { MetricStore, StoredSource } from '../../core/ports.ts';
 import type { PartialBatch } from '../../core/partial.ts';
-
-export const METRICS_FILE = 'metrics.db';
 
 export type MetricStoreOptions = {
   readonly directory: string;

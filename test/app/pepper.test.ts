@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -66,4 +66,15 @@ describe('checkPepper', () => {
     await expect(checkPepper(store, fingerprinter(2))).rejects.toThrow('this is not the pepper that the data directory was filled with');
     await expect(checkPepper(store, fingerprinter(2), { isReadOnly: true })).rejects.toThrow('this is not the pepper');
   });
+});
+
+test('a pepper that is gone from a directory with counted keys is asked for, not made anew', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'keywatch-pepper-'));
+  try {
+    writeFileSync(join(directory, 'metrics.db'), '');
+    expect(() => loadPepper({ configured: undefined, directory })).toThrow(/is missing, but keys were counted here with it: put it back from your backup/);
+    expect(existsSync(join(directory, 'pepper'))).toBe(false);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 });

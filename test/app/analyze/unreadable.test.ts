@@ -47,7 +47,10 @@ describe('what cannot be read is one line, and the rest goes on', () => {
     ['missing.log', 'no such file: check the name'],
     ['missing*.log', 'no file matches: check the pattern'],
     ['loop', 'the symbolic link leads to itself: point it at a file'],
-    ['words.log', 'the first lines are in no format that Keywatch knows (combined, common, json, kong, caddy); say which with --format'],
+    [
+      'words.log',
+      'the first lines are in no format that Keywatch knows (combined, common, json, kong, caddy); say which: --format, or format: under its source in the configuration',
+    ],
     ['good.log/below', 'no such file: a part of the path is not a directory'],
   ])('%s', async (name, message) => {
     const ran = await analyze(path(name), path('good.log'), '--json');

@@ -128,7 +128,10 @@ describe('colours', () => {
   test('are for terminals, and not when NO_COLOR is set', async () => {
     const argv = ['doctor', '--data-dir', join(directory, 'none')];
     const before = process.env['NO_COLOR'];
+    // Node takes a CI for a terminal without colours.
+    const ci = process.env['CI'];
     try {
+      delete process.env['CI'];
       delete process.env['NO_COLOR'];
       process.env['TERM'] = 'xterm-256color';
       expect((await runCli(argv, { env, columns: 80 })).stdout).toContain('\u001b[');
@@ -136,6 +139,7 @@ describe('colours', () => {
       process.env['NO_COLOR'] = '1';
       expect((await runCli(argv, { env, columns: 80 })).stdout).not.toContain('\u001b[');
     } finally {
+      if (ci !== undefined) process.env['CI'] = ci;
       if (before === undefined) delete process.env['NO_COLOR'];
       else process.env['NO_COLOR'] = before;
     }

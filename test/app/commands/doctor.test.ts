@@ -36,9 +36,9 @@ const COMBINED = '203.0.113.24 - - [23/Nov/2026:11:59:00 +0000] "GET /v1/orders 
 
 /** A data directory as a working installation leaves it. */
 async function installation(options: { readonly at?: number } = {}): Promise<void> {
+  const { pepper } = loadPepper({ configured: undefined, directory: data });
   await fillStore(data, [{ at: options.at ?? NOW - 60_000, entity: entityId('key', 'app-42'), status: 200 }]);
   await fillJournal(data, [alertOf({ id: 'a1', entity: entityId('key', 'app-42'), startedAt: NOW - 60_000 })]);
-  const { pepper } = loadPepper({ configured: undefined, directory: data });
   await using store = await openMetricStore({ directory: data });
   await checkPepper(store, new Fingerprinter(pepper));
   writeFileSync(join(root, 'access.log'), COMBINED);

@@ -17,7 +17,7 @@ describe('the demo with the real pipeline', () => {
     const err = sink();
     const spanMs = 30 * 60_000;
     const outcome = await runDemo(
-      { forMs: spanMs / 300, speed: 300, seed: 1, isKept: true, dataDir: undefined, htmlPath: html },
+      { forMs: spanMs / 150, speed: 150, seed: 1, isKept: true, dataDir: undefined, htmlPath: html },
       {
         startPipeline: startDemoPipeline,
         wall: systemClock,

@@ -39,7 +39,7 @@ const segment = fc.oneof(
   fc.constantFrom('v1', 'orders', 'customers', 'items', '', 'a-b_c', 'x.json'),
   fc.nat(99_999).map(String),
   fc.uuid(),
-  fc.string({ unit: fc.constantFrom(...'0123456789abcdefABCDEFzZ-_.%@'), maxLength: 40 }),
+  fc.string({ unit: fc.constantFrom(...'0123456789abcdefABCDEFzZ-_.%@'.split('')), maxLength: 40 }),
 );
 const target = fc
   .tuple(fc.array(segment, { maxLength: 15 }), fc.constantFrom('', '?a=1', '#f', '?q=/x/1'))
@@ -61,7 +61,7 @@ test('a secret of an issued form never stands in a template', () => {
   fc.assert(
     fc.property(
       fc.constantFrom('kw_live_', 'sk_live_', ''),
-      fc.string({ unit: fc.constantFrom(...'0123456789abcdefghijkABCDEFGHIJK'), minLength: 24, maxLength: 40 }),
+      fc.string({ unit: fc.constantFrom(...'0123456789abcdefghijkABCDEFGHIJK'.split('')), minLength: 24, maxLength: 40 }),
       (prefix, body) => {
         fc.pre(/\d/.test(body) && /[a-z]/i.test(body));
         expect(templateOf(new Routes(), `/v1/share/${prefix}${body}`).route).not.toContain(body.slice(0, 12));

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type DatabaseOptions, openDatabase, schemaVersion } from '../../../storage/sqlite/database.ts';
-import { METRICS_FILE, openMetricStore } from '../../../storage/sqlite/metric-store.ts';
+import { METRICS_FILE } from '../../../storage/sqlite/files.ts';
+import { openMetricStore } from '../../../storage/sqlite/metric-store.ts';
 import { METRICS_MIGRATIONS } from '../../../storage/sqlite/schema.ts';
 import { scratchDirectory } from '../scratch.ts';
 
