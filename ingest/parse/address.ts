@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { expandIpv6 } from '../../core/network.ts';
+import { looksLikeKey } from '../redact.ts';
 
 /** Proxies whose word about the client is believed: loopback and private ranges (RFC 1918, RFC 4193, RFC 6598, link-local). */
 export const PRIVATE_RANGES: readonly string[] = [
@@ -31,7 +32,8 @@ export function canonicalAddress(raw: string): string {
     if (groups !== undefined) return ipv6Text(groups);
   }
   const name = text.toLowerCase().slice(0, NAME_LENGTH_MAX);
-  return /^[a-z0-9._-]+$/.test(name) ? name : '';
+  // A client writes X-Forwarded-For as it likes: a key in it is no host.
+  return /^[a-z0-9._-]+$/.test(name) && !looksLikeKey(text) ? name : '';
 }
 
 function ipv6Text(groups: readonly number[]): string {

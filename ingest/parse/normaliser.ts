@@ -6,7 +6,7 @@ import { PRIVATE_RANGES, canonicalAddress, trustedProxies } from './address.ts';
 import { accessOf, countOf, isNone, readCount, readStatus, skipScheme, splitRequest, statusOf } from './fields.ts';
 import { KEY_NAMES, KeyNames } from './key-names.ts';
 import { Owners } from './owners.ts';
-import { Routes } from './route.ts';
+import { Routes, isPath } from './route.ts';
 import { Terms } from './terms.ts';
 import { TimeReader, epochMs, isInRange, readDecimal } from './time.ts';
 import { type EventCells, R, type Tokens } from './tokens.ts';
@@ -137,8 +137,17 @@ export class Normaliser {
     cells.address = this.#client(tokens);
     cells.agent = this.agents.intern(buf, view, start[R.agent] as number, end[R.agent] as number);
 
-    const targetEnd = end[R.target] as number;
-    const targetStart = start[R.target] as number;
+    let targetEnd = end[R.target] as number;
+    let targetStart = start[R.target] as number;
+    const routeStart = start[R.route] as number;
+    const routeEnd = end[R.route] as number;
+    let isNamed = routeEnd > routeStart && buf[routeStart] !== 45;
+    if (isNamed && targetEnd <= targetStart && isPath(buf, routeStart, routeEnd)) {
+      // A log whose only path is called a route, or an endpoint.
+      targetStart = routeStart;
+      targetEnd = routeEnd;
+      isNamed = false;
+    }
     let queryStart = start[R.query] as number;
     let queryEnd = end[R.query] as number;
     const template = this.routes.template(buf, view, targetStart, targetEnd);
@@ -146,11 +155,9 @@ export class Normaliser {
       queryStart = this.routes.pathEnd + 1;
       queryEnd = targetEnd;
     }
-    if ((end[R.route] as number) > (start[R.route] as number) && buf[start[R.route] as number] !== 45) {
-      cells.route = this.routes.terms.intern(buf, view, start[R.route] as number, Math.min(end[R.route] as number, (start[R.route] as number) + 120));
-    } else cells.route = template;
     cells.objectHi = this.routes.objectHi;
     cells.objectLo = this.routes.objectLo;
+    cells.route = isNamed ? this.routes.named(buf, view, routeStart, routeEnd) : template;
 
     // A fragment is no part of the query.
     for (let i = queryStart; i < queryEnd; i++) if (buf[i] === 35) queryEnd = i;

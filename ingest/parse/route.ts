@@ -1,5 +1,6 @@
 import { hashView, hashLanes } from '../../core/hash.ts';
 import { HashTable } from './hash-table.ts';
+import { redactName } from '../redact.ts';
 import { Terms } from './terms.ts';
 
 // Classes of path bytes, or-ed over a path segment.
@@ -56,7 +57,7 @@ const SEGMENTS_MAX = 12;
  * not survive. Also gives the hash of the last replaced value: the object that was accessed.
  */
 export class Routes {
-  readonly terms = new Terms((raw) => raw.replace(/[^\x21-\x7e]/g, '?'));
+  readonly terms = new Terms((raw) => redactName(raw.replace(/[^\x21-\x7e]/g, '?')));
   /** The object of the path last templated; both 0 when it has none. */
   objectHi = 0;
   objectLo = 0;
@@ -117,6 +118,12 @@ export class Routes {
       this.objectLo = hashLanes.lo;
     }
     return known;
+  }
+
+  /** The number of a route as a gateway names it. A path or URL in that place is templated, so that neither its query nor its identifiers stay. */
+  named(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+    if (isPath(bytes, start, end)) return this.template(bytes, view, start, end);
+    return this.terms.intern(bytes, view, start, Math.min(end, start + TEMPLATE_BYTES_MAX));
   }
 
   #full(bytes: Uint8Array, view: DataView, start: number, end: number): number {
@@ -187,6 +194,15 @@ export class Routes {
     }
     return this.terms.intern(out, this.#scratchView, 0, length);
   }
+}
+
+/** A path, with or without a host in front, or anything with a query. */
+export function isPath(bytes: Uint8Array, start: number, end: number): boolean {
+  if (bytes[start] === SLASH_BYTE) return true;
+  for (let i = start; i < end; i++) {
+    if (bytes[i] === 63 || (bytes[i] === 58 && bytes[i + 1] === SLASH_BYTE && bytes[i + 2] === SLASH_BYTE)) return true;
+  }
+  return false;
 }
 
 function skipAuthority(bytes: Uint8Array, start: number, end: number): number {
