@@ -64,6 +64,7 @@ export class PartitionIngest {
     this.#standings = new Standings(this.#limits.entities);
     this.#slots = new Slots(options.normaliser);
     this.#sketches = options.sketches ?? 'window';
+    options.normaliser.isLean = this.#sketches === 'none';
     this.#since = options.since ?? Number.NEGATIVE_INFINITY;
     this.#until = options.until ?? Number.POSITIVE_INFINITY;
     this.#next = options.resume?.next ?? 0;

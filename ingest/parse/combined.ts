@@ -18,9 +18,16 @@ export function combinedFormat(name: 'combined' | 'common'): Format {
   return { name, visible, bytesKind: 'body', timeIs: 'end', latencyToUs: 1, descriptor: name, scan: scanCombined, parse: explainCombined };
 }
 
+/** Bytes at which a quoted field is looked at: its quote, a backslash, the line's end. */
+const MARKS = new Uint8Array(256);
+MARKS[34] = 1;
+MARKS[92] = 1;
+MARKS[10] = 1;
+
 /** One pass over the line; -1 when a field is missing. It is the correct way too: there is no second reading of this format. */
 function scanCombined(tokens: Tokens, buf: Uint8Array, from: number, limit: number): number {
   const { start, end } = tokens;
+  const marks = MARKS;
   tokens.numeric = 0;
   end[R.user] = 0;
   end[R.forwarded] = 0;
@@ -60,6 +67,7 @@ function scanCombined(tokens: Tokens, buf: Uint8Array, from: number, limit: numb
   const requestStart = at;
   let hasEscape = false;
   for (;;) {
+    while (marks[buf[at] as number] === 0) at++;
     if (at >= limit) return -1;
     const byte = buf[at] as number;
     if (byte === 34) {
@@ -99,6 +107,7 @@ function scanCombined(tokens: Tokens, buf: Uint8Array, from: number, limit: numb
     at += 3;
     const agentStart = at;
     while (at < limit) {
+      while (marks[buf[at] as number] === 0) at++;
       const byte = buf[at] as number;
       if (byte === 34) {
         const after = buf[at + 1];

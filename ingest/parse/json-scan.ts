@@ -33,6 +33,7 @@ export class JsonScanner {
     let seen = 0;
     let numeric = 0;
     const { number } = tokens;
+    const stop = STOP;
     const sequence = this.#sequence;
     for (let field = 0; ; field++) {
       // Key, as predicted or looked up.
@@ -56,11 +57,11 @@ export class JsonScanner {
       const byte = buf[at] as number;
       if (byte === 34) {
         const valueStart = ++at;
-        while (STOP[buf[at] as number] === 0) at++;
+        while (stop[buf[at] as number] === 0) at++;
         if (buf[at] !== 34) {
           // Bytes beyond ASCII are fine where nobody looks.
           if (role >= 0) return -1;
-          while (STOP[buf[at] as number] === 0 || (buf[at] as number) >= 128) at++;
+          while (stop[buf[at] as number] === 0 || (buf[at] as number) >= 128) at++;
           if (buf[at] !== 34) return -1;
         }
         if (role >= 0) {
@@ -69,12 +70,11 @@ export class JsonScanner {
         }
         at++;
       } else if ((byte >= 48 && byte <= 57) || byte === 45) {
-        const valueEnd = numberEnd(buf, at, limit);
+        const valueEnd = numberEnd(buf, at, limit, number, role < 0 ? UNWANTED : role);
         if (valueEnd < 0) return -1;
         if (role >= 0) {
           start[role] = at;
           end[role] = valueEnd;
-          number[role] = scanned;
           numeric |= 1 << role;
         }
         at = valueEnd;
@@ -115,41 +115,58 @@ export class JsonScanner {
   }
 }
 
-/** A key with its quotes and colon, as words: the last one may overlap the one before. */
-type Expectation = { readonly length: number; readonly words: Int32Array; readonly last: number; readonly role: number };
+/** A key with its quotes and colon, as words: the last one overlaps the one before; a longer key is compared byte by byte between. */
+type Expectation = {
+  readonly length: number;
+  readonly first: number;
+  readonly second: number;
+  readonly last: number;
+  readonly bytes: Uint8Array;
+  readonly role: number;
+};
 
-/** `{"":` is four bytes long, so a last word always exists. */
+/** `"":` alone is shorter than a word: such a key is always looked up. */
 function expectation(bytes: Uint8Array, role: number): Expectation {
-  const padded = bytes.length < 4 ? Uint8Array.from([...bytes, 0, 0, 0]) : bytes;
-  const view = new DataView(padded.buffer);
-  const words = new Int32Array(Math.floor(bytes.length / 4));
-  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(i * 4, true);
-  return { length: bytes.length, words, last: bytes.length < 4 ? 0 : view.getInt32(bytes.length - 4, true), role };
+  const { length } = bytes;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
+  const word = (at: number): number => (at >= 0 && at + 4 <= length ? view.getInt32(at, true) : 0);
+  return { length, first: word(0), second: word(4), last: word(length - 4), bytes, role };
 }
 
 function matches(buf: Uint8Array, view: DataView, at: number, expected: Expectation): boolean {
-  const { length, words } = expected;
+  const { length } = expected;
   if (length < 4 || at + length > buf.length) return false;
-  for (let i = 0; i < words.length; i++) if (view.getInt32(at + i * 4, true) !== words[i]) return false;
-  return view.getInt32(at + length - 4, true) === expected.last;
+  if (view.getInt32(at, true) !== expected.first || view.getInt32(at + length - 4, true) !== expected.last) return false;
+  if (length <= 8) return true;
+  if (view.getInt32(at + 4, true) !== expected.second) return false;
+  const { bytes } = expected;
+  for (let i = 8; i < length - 4; i++) if (buf[at + i] !== bytes[i]) return false;
+  return true;
 }
 
 /** Bytes that end the plain part of a string: quote, backslash, control characters, bytes beyond ASCII. */
 const STOP = new Uint8Array(256);
 for (let byte = 0; byte < 256; byte++) STOP[byte] = byte < 32 || byte === 34 || byte === 92 || byte >= 128 ? 1 : 0;
 
-/** The number that `numberEnd` has read. */
-let scanned = 0;
+/** Where the value of a number goes that plays no role. */
+const UNWANTED = ROLES.length;
 const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
-/** The end of a JSON number of at most 15 digits without exponent, its value in `scanned`; -1 otherwise. Up to 15 digits the steps are exact. */
-function numberEnd(buf: Uint8Array, from: number, limit: number): number {
+/** The end of a JSON number of at most 15 digits without exponent, its value in `values[slot]`; -1 otherwise. Up to 15 digits the steps are exact. */
+function numberEnd(buf: Uint8Array, from: number, limit: number, values: Float64Array, slot: number): number {
   let at = from;
   const isNegative = buf[at] === 45;
   if (isNegative) at++;
   const first = at;
-  let mantissa = 0;
+  // Nine digits fit an integer; only longer numbers need the slower steps.
+  let head = 0;
+  const nine = first + 9 < limit ? first + 9 : limit;
   let digit = (buf[at] as number) - 48;
+  while (digit >= 0 && digit <= 9 && at < nine) {
+    head = (Math.imul(head, 10) + digit) | 0;
+    digit = (buf[++at] as number) - 48;
+  }
+  let mantissa = head;
   while (digit >= 0 && digit <= 9 && at < limit) {
     mantissa = mantissa * 10 + digit;
     digit = (buf[++at] as number) - 48;
@@ -171,7 +188,7 @@ function numberEnd(buf: Uint8Array, from: number, limit: number): number {
     mantissa /= POWERS[decimals] as number;
   } else if (isNegative && buf[first] === 48) return -1;
   if (digits > 15 || buf[at] === 101 || buf[at] === 69) return -1;
-  scanned = isNegative ? -mantissa : mantissa;
+  values[slot] = isNegative ? -mantissa : mantissa;
   return at;
 }
 

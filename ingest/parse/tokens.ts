@@ -30,9 +30,9 @@ export class Tokens {
   buf: Uint8Array = new Uint8Array(0);
   /** A view of `buf`. */
   view: DataView = new DataView(new ArrayBuffer(0));
-  /** Bit per role whose value is already a number, in `number`; ranges are set as well. */
+  /** Bit per role whose value is already a number, in `number` (its last place is for values of no role); ranges are set as well. */
   numeric = 0;
-  readonly number = new Float64Array(ROLES.length);
+  readonly number = new Float64Array(ROLES.length + 1);
   readonly start = new Int32Array(ROLES.length);
   readonly end = new Int32Array(ROLES.length);
   /** Unescaped text goes here, so that all ranges are in one buffer on the slow path. */
