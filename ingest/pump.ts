@@ -234,6 +234,8 @@ export class Pump {
     const open = await backlog.leave();
     if (open !== undefined) await this.#store(partition, open, signal, this.#deps.source.cursor(partition.name, position));
     partition.backlog = undefined;
+    // An idle thread holds some 30 MB.
+    await this.#deps.pool?.rest();
     const format = formatOf(partition.descriptor, this.#options.detect.keyNames);
     if (format === undefined) throw new Error(`BUG: no format is described by "${partition.descriptor}"`);
     partition.ingest = this.#ingestOf(partition, format, await this.#deps.store.resume(partition.sourceId, 0));

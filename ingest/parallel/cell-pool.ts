@@ -20,6 +20,7 @@ export class CellPool implements AsyncDisposable {
   readonly #workers: Worker[] = [];
   readonly #waiting = new Map<number, { readonly resolve: (batch: PartialBatch | undefined) => void; readonly reject: (error: Error) => void }>();
   #cells = 0;
+  #open = 0;
   #fault: Error | undefined;
 
   constructor(threads: number, reading: WorkerReading) {
@@ -29,6 +30,7 @@ export class CellPool implements AsyncDisposable {
 
   open(spec: CellSpec): Cell {
     const cell = this.#cells++;
+    this.#open++;
     const worker = this.#workerFor(cell);
     const send = (message: ToCellWorker, transfer: readonly ArrayBuffer[] = []): void => worker.postMessage(message, transfer);
     send({ kind: 'open', cell, spec });
@@ -50,6 +52,11 @@ export class CellPool implements AsyncDisposable {
     };
   }
 
+  /** Ends the threads when none of them counts anything; the next segment starts them again. */
+  async rest(): Promise<void> {
+    if (this.#open === 0) await Promise.all(this.#workers.splice(0).map((worker) => worker.terminate()));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#workers.splice(0).map((worker) => worker.terminate()));
   }
@@ -60,6 +67,7 @@ export class CellPool implements AsyncDisposable {
     if (known !== undefined) return known;
     const worker = new Worker(new URL('./cell-worker.ts', import.meta.url), { workerData: this.#reading });
     worker.on('message', ({ cell: done, batch }: FromCellWorker) => {
+      this.#open--;
       this.#waiting.get(done)?.resolve(batch === undefined ? undefined : unpackBatch(batch));
       this.#waiting.delete(done);
     });

@@ -124,7 +124,7 @@ async function viaStore(): Promise<Result> {
 }
 
 // As `keywatch run` sets it.
-if (kind === 'store') setFlagsFromString('--optimize-for-size');
+if (kind === 'store' && threads < 2) setFlagsFromString('--optimize-for-size');
 const started = performance.now();
 const before = process.cpuUsage();
 const result = kind === 'bare' ? bareJsonParse() : await viaStore();
