@@ -112,7 +112,7 @@ function listText(io: Io, alerts: readonly Alert[], { now, labelOf }: { readonly
       { title: 'lasted', value: (alert) => formatDuration((alert.resolvedAt ?? now) - alert.startedAt), align: 'right', dropOrder: 2 },
       { title: 'rule', value: (alert) => alert.rule },
       { title: 'who', value: labelOf, shrinkTo: 14 },
-      { title: 'last breach', value: (alert) => formatAgo(alert.lastBreachAt, now), align: 'right', dropOrder: 1 },
+      { title: 'last breach', value: (alert) => formatAgo(Math.min(alert.lastBreachAt, now), now), align: 'right', dropOrder: 1 },
     ],
     alerts,
     { width, paint },
