@@ -19,9 +19,10 @@ import {
   bucketOf,
 } from '../report/report.ts';
 import { reportRules } from '../report/rules.ts';
-import type { Collected, Collector } from './collector.ts';
+import type { Collector } from './collector.ts';
 import type { TopList } from './top-list.ts';
 import type { PlannedFile } from './plan-tasks.ts';
+import { type Owner, uniteNames } from './unite-names.ts';
 
 export type ReportInput = {
   readonly version: string;
@@ -118,20 +119,22 @@ function activityOf(collector: Collector, grid: ReturnType<typeof activityGrid>)
 }
 
 function keysOf(collector: Collector, directory: KeyDirectory, grid: ReturnType<typeof activityGrid> | undefined): AnalyzeReport['keys'] {
-  const owners = [...collector.entities.values()].filter(({ entity }) => OWNER_KINDS.includes(entityKind(entity)));
-  const requestsOf = ({ counters }: Collected): number => at(counters, C.requests);
-  owners.sort((a, b) => compareKeys({ requests: requestsOf(a), id: a.entity }, { requests: requestsOf(b), id: b.entity }));
+  const named = [...collector.entities.values()].filter(({ entity }) => OWNER_KINDS.includes(entityKind(entity)));
+  const requestsOf = ({ counters }: Owner): number => at(counters, C.requests);
+  const owners = uniteNames(named, directory).toSorted((a, b) =>
+    compareKeys({ requests: requestsOf(a), id: a.entity }, { requests: requestsOf(b), id: b.entity }),
+  );
   return {
     length: owners.length,
     *[Symbol.iterator](): Iterator<ReportKey> {
       for (const [rank, { entity, counters, addresses, series }] of owners.entries()) {
         const key = { ...keySummary({ entity, counters, addresses: addresses.distinct() }), label: directory.label(entity) };
-        if (grid === undefined || series === undefined || rank >= DRAWN_MAX) {
+        if (grid === undefined || series.length === 0 || rank >= DRAWN_MAX) {
           yield key;
           continue;
         }
         const buckets = new Float64Array(grid.buckets);
-        series.onto(buckets, (minute) => bucketOf(grid, minute * MINUTE_MS));
+        for (const part of series) part.onto(buckets, (minute) => bucketOf(grid, minute * MINUTE_MS));
         yield { ...key, series: buckets };
       }
     },
