@@ -17,7 +17,7 @@ const CUSTOMERS = Math.ceil(GUESSES / CUSTOMER_EVERY);
 const CUSTOMER = 'customer-key-not-real';
 const SPAN_MS = 8 * 60_000;
 /** Of the whole process with its threads: flat, whatever the number of guesses. To remember ten million would take three times as much. */
-const RSS_MAX_MB = 1100;
+const RSS_MAX_MB = 600;
 
 test(
   `${GUESSES.toLocaleString('en-US')} guessed keys make no entity, one alert a rule on their network, and no memory`,
