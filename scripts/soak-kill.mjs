@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * `npm run soak:kill [-- --kills 50 --rate 3000 --seed 1]`: real `kill -9` of the built command while it follows two
+ * `npm run soak:kill [-- --kills 50 --rate 3000 --backlog 1000000 --seed 1]`: real `kill -9` of the built command while it follows two
  * logs that grow and rotate. Exit code 1 when one line was lost or counted twice.
  */
 import { spawnSync } from 'node:child_process';

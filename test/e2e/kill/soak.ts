@@ -19,6 +19,8 @@ export type SoakOptions = {
   /** The longest that a process lives before it is killed. */
   readonly lifeMsMax: number;
   readonly rotateEveryMs: number;
+  /** In the first log before anybody looks: enough of them are counted by several threads. */
+  readonly backlogLines?: number;
   readonly onKill?: (kill: {
     readonly number: number;
     readonly livedMs: number;
@@ -45,6 +47,7 @@ export type SoakResult = {
 };
 
 const WRITE_EVERY_MS = 20;
+const BACKLOG_STEP = 5000;
 const SETTLE_MS_MAX = 90_000;
 
 /**
@@ -63,6 +66,7 @@ export async function soakKill(options: SoakOptions): Promise<SoakResult> {
   const start = (): Command => keywatch(['run', ...logs.map(({ pattern }) => pattern), '--data-dir', data]);
   const random = new Random(options.seed, 'kills');
 
+  for (let left = options.backlogLines ?? 0; left > 0; left -= BACKLOG_STEP) logs[0]?.append(Math.min(left, BACKLOG_STEP), Date.now());
   const stop = new AbortController();
   const writing = write(logs, options, stop.signal);
   try {
@@ -184,13 +188,13 @@ async function journalFaults(data: string): Promise<readonly string[]> {
   return faults;
 }
 
-const HELP = 'usage: npm run soak:kill [-- --kills 50 --rate 3000 --seed 1 --json]';
+const HELP = 'usage: npm run soak:kill [-- --kills 50 --rate 3000 --backlog 1000000 --seed 1]';
 
 /** The command line of `scripts/soak-kill.mjs`: a table on stderr, JSON on stdout, 1 on a difference. */
 export async function main(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
-    options: { kills: { type: 'string' }, rate: { type: 'string' }, seed: { type: 'string' }, help: { type: 'boolean' } },
+    options: { kills: { type: 'string' }, rate: { type: 'string' }, backlog: { type: 'string' }, seed: { type: 'string' }, help: { type: 'boolean' } },
   });
   if (values.help === true) {
     process.stdout.write(`${HELP}\n`);
@@ -201,6 +205,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const result = await soakKill({
     kills: Number(values.kills ?? 50),
     linesPerSecond: Number(values.rate ?? 3000),
+    backlogLines: Number(values.backlog ?? 1_000_000),
     seed: Number(values.seed ?? 1),
     lifeMsMax: 2500,
     rotateEveryMs: 2000,
