@@ -41,7 +41,7 @@ export type DemoDeps = {
 /** How often lines are written and the reporter is asked to draw, on the wall. */
 const TICK_MS: DurationMs = 50;
 /** What the pipeline gets to judge the last minutes and to send the last messages, on the wall. */
-const DRAIN_MS: DurationMs = 45_000;
+const DRAIN_MS: DurationMs = 20_000;
 const TOP_KEYS = 20;
 /** The longest sparkline. */
 const TOP_MINUTES = 120;
