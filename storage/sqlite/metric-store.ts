@@ -22,7 +22,7 @@ export type MetricStoreOptions = {
   readonly readOnly?: boolean;
   /** How long a call waits for a lock of another process. Default 2,000. */
   readonly busyTimeoutMs?: number;
-  /** Memory for pages of the writing connection. Default 32 MiB. */
+  /** Memory for pages of the writing connection. Default 16 MiB. */
   readonly cacheKiB?: number;
   /** How many entities are remembered with their ids. Default 2,097,152: a million in use at once, at most some 200 MB. */
   readonly entitiesMax?: number;
@@ -61,7 +61,7 @@ export async function openMetricStore(options: MetricStoreOptions): Promise<Sqli
     fresh: FRESH,
     pragmas: PRAGMAS,
     busyTimeoutMs,
-    cacheKiB: options.cacheKiB ?? 32 * 1024,
+    cacheKiB: options.cacheKiB ?? 16 * 1024,
   });
   const readers = new ReaderPool({ path, busyTimeoutMs, cacheKiB: READER_CACHE_KIB });
   try {
