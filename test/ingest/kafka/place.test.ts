@@ -97,16 +97,9 @@ describe('laws of the place', () => {
           const head = headOf({ start, next: start + counted, isSealed });
           const logEnd = logStart + length;
           const place = planPlace({ ...base, head, generation, logStart, logEnd, boundary });
-          switch (place.kind) {
-            case 'segment':
-              return place.from === start && !isSealed && generation === 1 && boundary !== 'unreadable';
-            case 'rows':
-              return place.from === start + counted && !isSealed && generation === 1;
-            case 'fresh':
-              return place.from >= start + counted || (generation === 2 && logEnd < start + counted);
-            case 'halt':
-              return true;
-          }
+          if (place.kind === 'segment') return place.from === start && !isSealed && generation === 1 && boundary !== 'unreadable';
+          if (place.kind === 'rows') return place.from === start + counted && !isSealed && generation === 1;
+          return place.kind === 'halt' || place.from >= start + counted || (generation === 2 && logEnd < start + counted);
         },
       ),
     );
