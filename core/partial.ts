@@ -18,6 +18,19 @@ export type PartialRow = {
   readonly cells: Uint8Array;
 };
 
+/** What decides where a segment of a message log ends, and what recognises the log: a function of its first record. */
+export type SegmentSpan = {
+  /** Broker time of the first record that has one, -1 before: the segment ends before the first record 60 s later. */
+  readonly firstAt: EpochMs;
+  /** It ends at `start + length` at the latest. */
+  readonly length: Offset;
+  /** Checksum of the batch that holds the first record; 0 where unknown. */
+  readonly crc: number;
+};
+
+/** A row of an open segment. A store without transactions may hold rows beyond the segment's `next`: an event below the row's own `next` is in it already. */
+export type ResumedRow = PartialRow & { readonly next?: Offset };
+
 export type Rejects = Readonly<Partial<Record<RejectReason, { readonly count: number; readonly first: Offset }>>>;
 
 /** A record that shows both names of one key. */
@@ -51,6 +64,9 @@ export type PartialBatch = {
   readonly records: number;
   /** Events of this segment that were counted on `refused` or `other` because the segment held too many entities. */
   readonly overLimit?: number;
+  /** Events of this segment whose time lay ahead of the record's: counted at the record's time. */
+  readonly skewed?: number;
+  readonly span?: SegmentSpan;
   /** Newest event time of this partition so far. */
   readonly newest: EpochMs;
   /** What the source needs to find its place again, stored in the same transaction. */
@@ -63,13 +79,15 @@ export type OpenSegment = {
   readonly next: Offset;
   readonly isSealed: boolean;
   /** Empty when sealed. */
-  readonly rows: readonly PartialRow[];
+  readonly rows: readonly ResumedRow[];
   /** In the order in which they were first put: sums over many values depend on it. */
-  readonly held: readonly PartialRow[];
+  readonly held: readonly ResumedRow[];
   readonly rejects: Rejects;
   readonly dropped: number;
   readonly records: number;
   readonly overLimit?: number;
+  readonly skewed?: number;
+  readonly span?: SegmentSpan;
   readonly newest: EpochMs;
   readonly cursor?: string;
 };

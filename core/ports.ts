@@ -7,10 +7,10 @@
  */
 import type { Alert, JournalBody, JournalEntry, Notification, OutboxRow } from './alert.ts';
 import type { Counters } from './counters.ts';
-import type { Evaluation } from './finding.ts';
-import type { OpenSegment, PartialBatch, Rejects } from './partial.ts';
+import type { Evaluation, Finding } from './finding.ts';
+import type { OpenSegment, PartialBatch, PartialRow, Rejects, SegmentRef } from './partial.ts';
 import type { Sketch } from './sketch/sketch.ts';
-import type { EntityId, EntityKind, EpochMs, Minute, Offset, Outcome, TimeWindow } from './types.ts';
+import type { EntityId, EntityKind, EpochMs, Minute, Offset, Outcome, RejectReason, TimeWindow } from './types.ts';
 
 /** A run of whole records of one partition, in order. */
 export type SourceBlock = {
@@ -23,8 +23,29 @@ export type SourceBlock = {
   /** Receive time, where the source has a clock of its own (stdin, HTTP spool). */
   readonly receivedAt?: EpochMs;
 };
+/**
+ * Records of a message log in offset order: one record batch of Kafka. The arrays are reused: valid until the next
+ * event is asked for. A value may hold one event, a JSON array of events, or several lines.
+ */
+export type RecordBlock = {
+  readonly kind: 'records';
+  readonly partition: string;
+  /** Holds all values. The byte after each value belongs to nobody: a reader may overwrite it, so that a value ends in a line feed without being copied. */
+  readonly bytes: Uint8Array;
+  readonly count: number;
+  /** Per record: its offset, its value in `bytes[start, end)` (empty for a null value), its broker or producer time (-1 where it has none). */
+  readonly offsets: Float64Array;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+  readonly times: Float64Array;
+  /** Who stamped `times`: the broker (LogAppendTime) or the producer (CreateTime). */
+  readonly clock: 'append' | 'create';
+  /** Checksum of the record batch that these come from; 0 where the client does not show it. */
+  readonly crc: number;
+};
 export type SourceEvent =
   | SourceBlock
+  | RecordBlock
   /** A partition begins, or is found again: `from` says where reading must start (the stored `next`, or 0). `head` is a sample for format detection. */
   | {
       readonly kind: 'assigned';
@@ -33,7 +54,20 @@ export type SourceEvent =
       readonly from: Offset;
       readonly head: Uint8Array;
       readonly sizeBytes?: number;
+      /** What the store allocates an integer for; default `partition` itself, which is then partition 0 of it. All partitions of a topic share one. */
+      readonly source?: string;
+      readonly number?: number;
+      /** How segments are cut: by an absolute grid of bytes (default), or by the chain rule of message logs. */
+      readonly segments?: 'grid' | 'chain';
+      readonly generation?: number;
+      /**
+       * Where counting goes on: `rows` (default) from the stored rows at `from`; `segment` from the start of the open
+       * segment, whose rows are made anew; `fresh` in a new segment that starts with the first record at or after `from`.
+       */
+      readonly resume?: 'rows' | 'segment' | 'fresh';
     }
+  /** The partition belongs to another process now: what is not stored of it is dropped, that one reads it again. */
+  | { readonly kind: 'revoked'; readonly partition: string }
   /** Everything readable now was delivered; `position` is the end. */
   | { readonly kind: 'caught_up'; readonly partition: string; readonly position: Offset }
   /** A line longer than the limit was passed over: `[offset, offset + length)`. */
@@ -49,6 +83,11 @@ export interface EventSource extends AsyncDisposable {
   events(signal: AbortSignal): AsyncIterable<SourceEvent>;
   /** What to store beside `next`, so that this place is found again after a restart, a rename or a truncation. */
   cursor(partition: string, next: Offset): string;
+  /** Told after the store and the bus acknowledged everything before `next`. A message log commits here, last of all. */
+  stored?(partition: string, place: { readonly next: Offset; readonly isSealed: boolean }): Promise<void>;
+  /** No more blocks of this partition until `resume`. */
+  pause?(partition: string): void;
+  resume?(partition: string): void;
 }
 
 export type Resolution = 'minute' | 'hour' | 'day';
@@ -92,10 +131,18 @@ export type StoredSource = {
   readonly cursor?: string;
 };
 
+/** The newest segment of one partition, without its rows. */
+export type PartitionHead = Omit<OpenSegment, 'rows' | 'held'>;
+
+/** A row as it was put: of one segment. */
+export type StoredPartial = { readonly segment: SegmentRef; readonly next: Offset; readonly row: PartialRow };
+
 export interface MetricStore extends AsyncDisposable {
   /** Small values that all processes must share (pepper check, key names, parser version). */
   control(name: string): Promise<string | undefined>;
   setControl(name: string, value: string): Promise<void>;
+  /** Stores `value` unless there is one; returns what is stored then. Of many processes that claim at once one wins and all are told the same. */
+  claim(name: string, value: string): Promise<string>;
   /** The small integer of a source, allocated at the first call. */
   source(name: string): Promise<number>;
   sources(): Promise<readonly StoredSource[]>;
@@ -103,6 +150,10 @@ export interface MetricStore extends AsyncDisposable {
   put(batch: PartialBatch): Promise<Outcome>;
   /** The newest segment of a partition with everything needed to go on in the middle of it. */
   resume(source: number, partition: number): Promise<OpenSegment | undefined>;
+  /** The newest segment (of the highest generation) of every partition of a source, or of all sources. */
+  heads(source?: number): Promise<readonly PartitionHead[]>;
+  /** Unmerged rows of `[from, to)` in time order, all segments, without held ones: what a judge is seeded from while others write. */
+  partials(query: { readonly from: Minute; readonly to: Minute }): AsyncIterable<StoredPartial>;
   /** Merged minutes in time order; all entities, or one. */
   windows(query: { readonly from: Minute; readonly to: Minute; readonly entity?: EntityId; readonly resolution?: Resolution }): AsyncIterable<StoredWindow>;
   /** Sums per entity over a range, by requests, descending. */
@@ -141,7 +192,85 @@ export interface Journal extends AsyncDisposable {
 
 /** In process or over a topic: what the ingester tells the judge. */
 export interface PartialBus {
+  /** Resolves once the judge has it, or the topic that it is read from. After the store, before the commit. */
   publish(batch: PartialBatch): Promise<void>;
+  /** Rows that crossed a step of a limit, ahead of the batch that will bring them: true at `next`, but not all of it, and not stored yet. */
+  hint(batch: PartialBatch): void;
+  /** Where the partitions of this process stand, about every second: what the watermark is made of. */
+  progress(partitions: readonly PartitionProgress[]): Promise<void>;
+}
+
+/** How far one partition was read. */
+export type PartitionProgress = {
+  readonly source: number;
+  readonly partition: number;
+  /** Newest event time so far; 0 before the first. */
+  readonly newest: EpochMs;
+  /** Everything readable was delivered. */
+  readonly isAtEnd: boolean;
+  /** Wall clock of the last delivery, at first of the assignment. */
+  readonly heardAt: EpochMs;
+};
+
+/** The judge's end of a bus over a topic. `hint` batches arrive as `batch`. */
+export type BusEvent =
+  | { readonly kind: 'batch'; readonly batch: PartialBatch }
+  | { readonly kind: 'progress'; readonly from: string; readonly partitions: readonly PartitionProgress[] };
+export interface BusReader extends AsyncDisposable {
+  /** From the end of the topic as it was when this was called; resolves when reading has begun there, so that what is published afterwards is seen. */
+  start(onEvent: (event: BusEvent) => Promise<void>): Promise<void>;
+}
+
+/** Sends to a topic; resolves when the brokers acknowledged all of it. Splits what is too large for one request. */
+export interface TopicPublisher extends AsyncDisposable {
+  publish(
+    topic: string,
+    messages: readonly {
+      readonly key?: string;
+      readonly value: Uint8Array | null;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly partition?: number;
+    }[],
+  ): Promise<Outcome>;
+}
+
+/** A record that was not counted, with its place. `value` is as it came and may hold a secret: seal it before it leaves the process. */
+export type DeadLetter = {
+  readonly source: string;
+  readonly partition: number;
+  readonly offset: Offset;
+  /** Which event of a packed record; 0 where there is one. */
+  readonly index: number;
+  readonly reason: RejectReason;
+  readonly at: EpochMs;
+  readonly value: Uint8Array;
+};
+export interface DeadLetters {
+  put(letters: readonly DeadLetter[]): Promise<Outcome>;
+}
+
+/** One of many processes may act. Whether a lease is over is judged by who waits for it: unchanged for the time to live on its own clock. */
+export type LeaseRecord = { readonly holder: string; readonly beat: number };
+export interface LeaseStore {
+  read(name: string): Promise<LeaseRecord | undefined>;
+  /** Compare and set: `lost` when what is stored is not `expected`. Throws for a fault of the world. */
+  write(name: string, expected: LeaseRecord | undefined, next: LeaseRecord): Promise<'written' | 'lost'>;
+}
+
+/** What dashboards read: one document per (entity, window), merged over all segments, under the name that the directory gives. */
+export type WindowDocument = StoredWindow & {
+  readonly label: string;
+  readonly plan?: string;
+  readonly score?: number;
+  readonly expected?: number;
+  readonly low?: number;
+  readonly high?: number;
+};
+/** Written by the judge only; `seq` of its newest journal entry is the version, so that a judge that lost its lease loses every race. */
+export interface WindowStore {
+  putWindows(windows: readonly WindowDocument[], seq: number): Promise<Outcome>;
+  /** Create-only by finding id. */
+  putFindings(findings: readonly Finding[]): Promise<Outcome>;
 }
 
 /**

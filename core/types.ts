@@ -5,7 +5,7 @@
  * event       a normalised API access
  * verdict     what parsing made of a record: ok, drop or reject
  * key         an API key; its fingerprint is a keyed hash, its credential id the gateway's public id
- * entity      what is counted and judged: key, user, client, network, the `refused` row
+ * entity      what is counted and judged: key, user, client, network, the `refused` row (and counted only: the `late` row)
  * window      a half-open minute of event time, aligned to the epoch
  * segment     a stretch of one partition's log, the unit of exactly-once
  * partial     absolute counters and sketches of one (entity, window) in one (partition, segment) up to `next`
@@ -29,14 +29,15 @@ export type TimeWindow = { readonly start: EpochMs; readonly end: EpochMs };
  * - key: an API key, by credential id or fingerprint · user: an authenticated user name
  * - client: address and user agent of a line that carries no credential (never called a key)
  * - refused: the one row per window that holds every credential which was only ever refused
+ * - late: the one row per day for events of a message log that came more than two days late
  * - network: a client network (/24 or /48), fed by failed authentication only
  */
-export type EntityKind = 'key' | 'user' | 'client' | 'refused' | 'network';
+export type EntityKind = 'key' | 'user' | 'client' | 'refused' | 'late' | 'network';
 /** `kind:name`, for instance `key:kf1_9f…`, `client:203.0.113.24 curl/8.5.0`, `network:203.0.113.0/24`, `refused:`. */
 export type EntityId = string & { readonly __brand: 'EntityId' };
 
 /** Kinds whose rows add up to the total: every event is counted on exactly one of them. */
-export const OWNER_KINDS: readonly EntityKind[] = ['key', 'user', 'client', 'refused'];
+export const OWNER_KINDS: readonly EntityKind[] = ['key', 'user', 'client', 'refused', 'late'];
 
 export function entityId(kind: EntityKind, name: string): EntityId {
   return `${kind}:${name}` as EntityId;
@@ -44,6 +45,9 @@ export function entityId(kind: EntityKind, name: string): EntityId {
 
 /** The row of a window that holds the refused credentials together. */
 export const REFUSED: EntityId = entityId('refused', '');
+
+/** The row, in the first minute of its record's UTC day, of what came too late to change its own window. */
+export const LATE: EntityId = entityId('late', '');
 
 export function entityKind(id: EntityId): EntityKind {
   return id.slice(0, id.indexOf(':')) as EntityKind;

@@ -2,11 +2,12 @@ import type { KeyDirectory } from '../core/directory.ts';
 import type { Evaluation } from '../core/finding.ts';
 import type { OpenSegment, PartialBatch } from '../core/partial.ts';
 import type { Detector, StoredWindow } from '../core/ports.ts';
-import { type EntityId, type EpochMs, type Minute, REFUSED } from '../core/types.ts';
+import { type EntityId, type EpochMs, LATE, type Minute, REFUSED } from '../core/types.ts';
 import { MINUTE_MS, minuteOf, startOf } from '../core/window.ts';
 import { Assessor, SILENT, isBreach, passes, quiet } from './assess.ts';
 import { OTHER_CLIENT, subjectOf } from './ledger/entity-table.ts';
 import { Ledger } from './ledger/ledger.ts';
+import { type OwnerRows, ownerRows } from './ledger/owner-rows.ts';
 import { LATE_MINUTES } from './ledger/state.ts';
 import { Limits } from './limits.ts';
 import { RULES } from './registry.ts';
@@ -58,6 +59,10 @@ export interface Judge extends Detector {
   learn(directory: KeyDirectory): void;
   /** Another inventory, other limits: every owner, limit and sum afresh. */
   reload(directory: KeyDirectory): void;
+  /** The packed rows of a minute by who is judged for them; undefined where they are not all held any more. */
+  rowsOf(minute: Minute): readonly OwnerRows[] | undefined;
+  /** Closed minutes that late partials changed since the last call, with whose rows did: also what came too late to be judged. */
+  takeChanged(): ReadonlyMap<Minute, ReadonlySet<EntityId>>;
   stats(): JudgeStats;
 }
 
@@ -80,6 +85,7 @@ class ThresholdJudge implements Judge {
   #pending: Evaluation[] = [];
   /** Cells of closed minutes that late partials changed. */
   #late: number[] = [];
+  #changed = new Map<Minute, Set<EntityId>>();
   #ahead = 0;
   #tooLate = 0;
 
@@ -113,11 +119,13 @@ class ThresholdJudge implements Judge {
     const segment = segments.number(batch.segment);
     const version = batch.next;
     for (const { window, entity, isHeld } of batch.gone) {
-      if (isJudged(entity, isHeld) && this.#takes(window, now)) this.#ledger.put({ segment, version, minute: window, entity, counters: undefined });
+      if (isJudged(entity, isHeld) && this.#takes(window, now, entity)) this.#ledger.put({ segment, version, minute: window, entity, counters: undefined });
     }
     for (const rows of [batch.rows, batch.held]) {
       for (const row of rows) {
-        if (isJudged(row.entity, rows === batch.held) && this.#takes(row.window, now)) this.#ledger.put(readRow(row, segment, version, this.#directory));
+        if (!isJudged(row.entity, rows === batch.held)) {
+          if (rows === batch.rows && this.#ledger.state.isClosed(row.window)) this.#noteChange(row.window, row.entity);
+        } else if (this.#takes(row.window, now, row.entity)) this.#ledger.put(readRow(row, segment, version, this.#directory));
       }
     }
     segments.settle(segment);
@@ -163,6 +171,16 @@ class ThresholdJudge implements Judge {
     this.#ledger.refresh();
   }
 
+  rowsOf(minute: Minute): readonly OwnerRows[] | undefined {
+    return ownerRows(this.#ledger.state, minute);
+  }
+
+  takeChanged(): ReadonlyMap<Minute, ReadonlySet<EntityId>> {
+    const changed = this.#changed;
+    this.#changed = new Map();
+    return changed;
+  }
+
   stats(): JudgeStats {
     const { table, cells, segments, minutes, closedThrough } = this.#ledger.state;
     return {
@@ -177,7 +195,7 @@ class ThresholdJudge implements Judge {
   }
 
   /** Whether a window is judged at all. What is left out is in the store all the same. */
-  #takes(minute: Minute, now: EpochMs): boolean {
+  #takes(minute: Minute, now: EpochMs, entity: EntityId): boolean {
     if (startOf(minute) > now + AHEAD_MAX_MS) {
       this.#ahead++;
       return false;
@@ -185,9 +203,16 @@ class ThresholdJudge implements Judge {
     const { closedThrough } = this.#ledger.state;
     if (closedThrough !== undefined && minute < closedThrough - LATE_MINUTES) {
       this.#tooLate++;
+      this.#noteChange(minute, this.#directory.canonical(entity));
       return false;
     }
     return true;
+  }
+
+  #noteChange(minute: Minute, owner: EntityId): void {
+    const owners = this.#changed.get(minute);
+    if (owners === undefined) this.#changed.set(minute, new Set([owner]));
+    else owners.add(owner);
   }
 
   /** Looks at what a batch changed: open minutes for what cannot un-breach, closed ones are judged again by the next advance. */
@@ -199,6 +224,7 @@ class ThresholdJudge implements Judge {
       const minute = state.cells.minute[cell] as number;
       if (state.isClosed(minute)) {
         this.#late.push(cell);
+        this.#noteChange(minute, state.table.id(state.ownerOf(cell)));
         continue;
       }
       const owner = state.ownerOf(cell);
@@ -333,9 +359,9 @@ class ThresholdJudge implements Judge {
   }
 }
 
-/** The refused credentials are judged by their networks; only what overflowed is looked at, and that is held apart. */
+/** The refused credentials are judged by their networks; only what overflowed is looked at, and that is held apart. What came two days late is counted only. */
 function isJudged(entity: EntityId, isHeld: boolean): boolean {
-  return (entity === REFUSED) === isHeld;
+  return (entity === REFUSED) === isHeld && entity !== LATE;
 }
 
 /** The windows of `length` minutes up to `through` that hold one of `minutes`, named by their last minute. */

@@ -3,7 +3,7 @@ import type { Finding } from '../core/finding.ts';
 import type { EntityKind, Severity, TimeWindow } from '../core/types.ts';
 
 /** What a rule can be about. `overflow` is what the entity limit counted together (`entity-table.ts`). */
-export type Subject = Exclude<EntityKind, 'refused'> | 'overflow';
+export type Subject = Exclude<EntityKind, 'refused' | 'late'> | 'overflow';
 
 /** What a person needs to know of a rule: read by the configuration, the manual and `config show`. */
 export type RuleInfo = {

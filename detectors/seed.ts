@@ -3,7 +3,7 @@ import { COUNTERS, type Counters, emptyCounters, mergeCounters } from '../core/c
 import type { KeyDirectory } from '../core/directory.ts';
 import type { OpenSegment, PartialRow } from '../core/partial.ts';
 import type { StoredWindow } from '../core/ports.ts';
-import { type Minute, REFUSED, entityKind } from '../core/types.ts';
+import { LATE, type Minute, REFUSED, entityKind } from '../core/types.ts';
 import { minuteOf } from '../core/window.ts';
 import type { Feed, Ledger } from './ledger/ledger.ts';
 import { STORED } from './ledger/segments.ts';
@@ -37,7 +37,7 @@ export async function seedLedger(ledger: Ledger, directory: KeyDirectory, input:
   let closed = seedFrom(judgedThrough);
   for await (const window of input.windows) {
     const minute = minuteOf(window.window.start);
-    if (window.resolution !== 'minute' || minute < seedFrom(judgedThrough) || window.entity === REFUSED) continue;
+    if (window.resolution !== 'minute' || minute < seedFrom(judgedThrough) || window.entity === REFUSED || window.entity === LATE) continue;
     while (closed < Math.min(minute, judgedThrough)) closeSilently(ledger, closed++);
     while (closed < minute - OPEN_MINUTES_MAX) {
       if (state.minutes.isSettled) closed = Math.min(state.minutes.open()[0] ?? minute, minute - OPEN_MINUTES_MAX);
@@ -84,7 +84,7 @@ class OpenRows {
 
 function putOpen(ledger: Ledger, directory: KeyDirectory, open: OpenSegment, from: Minute, rows: OpenRows): void {
   const segment = ledger.state.segments.number(open.segment);
-  for (const row of [...open.rows.filter(({ entity }) => entity !== REFUSED), ...open.held.filter(({ entity }) => entity === REFUSED)]) {
+  for (const row of [...open.rows.filter(({ entity }) => entity !== REFUSED && entity !== LATE), ...open.held.filter(({ entity }) => entity === REFUSED)]) {
     if (row.window < from) continue;
     const read = readRow(row, segment, open.next, directory);
     ledger.put(read);

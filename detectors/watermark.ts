@@ -1,4 +1,5 @@
 import { LatencyHistogram, latencyBucket } from '../core/sketch/latency.ts';
+import type { PartitionProgress } from '../core/ports.ts';
 import type { DurationMs, EpochMs } from '../core/types.ts';
 import { MINUTE_MS } from '../core/window.ts';
 
@@ -10,16 +11,6 @@ export const LATENESS_MAX_MS: DurationMs = 15 * MINUTE_MS;
 export const IDLE_AFTER_MS: DurationMs = 5 * MINUTE_MS;
 /** Delays per half of the memory that the lateness is taken from. */
 const DELAYS_PER_HALF = 10_000;
-
-/** How far one partition was read. */
-export type PartitionProgress = {
-  /** Newest event time so far, undefined before the first event. Windows ahead of now + 2 min do not count in it. */
-  readonly newest: EpochMs | undefined;
-  /** Everything readable was delivered: the end of a file that may grow, or of one that will not. */
-  readonly isAtEnd: boolean;
-  /** Wall clock of its last delivery, at first of its assignment. */
-  readonly heardAt: EpochMs;
-};
 
 export type WatermarkOptions = {
   /** While reading; default a minute. */
@@ -34,7 +25,11 @@ export type WatermarkOptions = {
  * (never beyond now) less the lateness, or of now less the lateness for a partition at its end. Undefined while a
  * partition that was just assigned has shown nothing yet, or where there is none: then nothing may be closed.
  */
-export function watermarkOf(partitions: Iterable<PartitionProgress>, now: EpochMs, options: WatermarkOptions = {}): EpochMs | undefined {
+export function watermarkOf(
+  partitions: Iterable<Pick<PartitionProgress, 'newest' | 'isAtEnd' | 'heardAt'>>,
+  now: EpochMs,
+  options: WatermarkOptions = {},
+): EpochMs | undefined {
   const lateness = options.lateness ?? LATENESS_MS;
   const atEnd = now - (options.followLateness === undefined ? lateness : clampLateness(options.followLateness));
   const idleAfter = options.idleAfter ?? IDLE_AFTER_MS;
@@ -42,7 +37,7 @@ export function watermarkOf(partitions: Iterable<PartitionProgress>, now: EpochM
   for (const { newest, isAtEnd, heardAt } of partitions) {
     let own = atEnd;
     if (!isAtEnd && now - heardAt < idleAfter) {
-      if (newest === undefined) return undefined;
+      if (newest === 0) return undefined;
       own = Math.min(newest, now) - lateness;
     }
     watermark = watermark === undefined ? own : Math.min(watermark, own);

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { OpenSegment, PartialBatch } from '../core/partial.ts';
-import type { EventSource, MetricStore, PartialBus, SourceEvent } from '../core/ports.ts';
+import type { EventSource, MetricStore, PartialBus, PartitionProgress, SourceEvent } from '../core/ports.ts';
 import { type DurationMs, type EpochMs, type Offset, type Outcome, assertNever } from '../core/types.ts';
 import { detectFormat, formatOf, type DetectOptions } from './parse/detect.ts';
 import type { Format } from './parse/format.ts';
@@ -84,6 +84,16 @@ export class Pump {
     return [...this.#partitions.values()];
   }
 
+  progress(): readonly PartitionProgress[] {
+    return Array.from(this.#partitions.values(), ({ sourceId, newest, isAtEnd, lastBlockAt }) => ({
+      source: sourceId,
+      partition: 0,
+      newest,
+      isAtEnd,
+      heardAt: lastBlockAt,
+    }));
+  }
+
   /** Runs until the source ends or `signal` aborts; then what was read is stored. */
   async run(signal: AbortSignal): Promise<void> {
     const { source, clock } = this.#deps;
@@ -118,6 +128,9 @@ export class Pump {
         for (const batch of ingest.takeSealed()) await this.#store(partition, batch, signal);
         return;
       }
+      case 'records':
+      case 'revoked':
+        throw new Error(`BUG: ${event.kind} of ${event.partition}: no message log is read yet`);
       case 'oversized': {
         const partition = this.#partitions.get(event.partition);
         if (partition === undefined || partition.isRefused) return;

@@ -198,6 +198,8 @@ export function defaultLabel(entity: EntityId): string {
       return `network ${safeText(name, SHOWN_ID_MAX)}`;
     case 'refused':
       return 'refused credentials';
+    case 'late':
+      return 'more than two days late';
     default:
       return assertNever(kind);
   }

@@ -52,7 +52,7 @@ export async function showKey(io: Io, name: string, options: RangeOptions): Prom
   await using store = await openMetricStore({ directory: config.store.directory, readOnly: true });
   const directory = new Directory(config.directory, await store.aliases());
   const range = askedRange(options, io.clock.now());
-  const totals = await lineageTotals(store, directory, range, ['key', 'user', 'client', 'refused', 'network']);
+  const totals = await lineageTotals(store, directory, range, ['key', 'user', 'client', 'refused', 'late', 'network']);
   const entity = pick(
     name,
     directory,

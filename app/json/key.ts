@@ -85,9 +85,13 @@ export const keySchema = z.strictObject({
   id: z
     .string()
     .describe(
-      '`key:kf1_<32 hex>` by fingerprint, `key:<credential id>`, `user:<name>`, `client:<address> <agent>`, `refused:`. The same text as `entity` of an alert.',
+      '`key:kf1_<32 hex>` by fingerprint, `key:<credential id>`, `user:<name>`, `client:<address> <agent>`, `refused:`, `late:`. The same text as `entity` of an alert.',
     ),
-  kind: z.enum(['key', 'user', 'client', 'refused', 'network']).describe('`refused` is everything that was only ever refused as unauthenticated, together.'),
+  kind: z
+    .enum(['key', 'user', 'client', 'refused', 'late', 'network'])
+    .describe(
+      '`refused` is everything that was only ever refused as unauthenticated, together; `late` is what came from a message log more than 48 hours late.',
+    ),
   requests: count,
   status: statusSchema,
   errors: count.describe('4xx and 5xx without 401, 403 and 429.'),

@@ -2,9 +2,9 @@ import { C, at, errorsOf } from '../../core/counters.ts';
 import { ByteReader } from '../../core/bytes.ts';
 import { decodeCounters } from '../../core/cells.ts';
 import type { PartialBatch } from '../../core/partial.ts';
-import type { PartialBus } from '../../core/ports.ts';
+import type { PartialBus, PartitionProgress } from '../../core/ports.ts';
 import { Sketch } from '../../core/sketch/sketch.ts';
-import { type EntityId, type EpochMs, type Minute, entityKind } from '../../core/types.ts';
+import { type EntityId, type EpochMs, LATE, type Minute, entityKind } from '../../core/types.ts';
 import { MINUTE_MS } from '../../core/window.ts';
 
 type Cell = { requests: number; errors: number; addresses: readonly string[] };
@@ -44,13 +44,13 @@ export class LiveStats implements PartialBus {
   }
 
   async publish(batch: PartialBatch): Promise<void> {
-    const segment = `${batch.segment.source}/${batch.segment.start}`;
+    const segment = `${batch.segment.source}/${batch.segment.partition}/${batch.segment.generation}/${batch.segment.start}`;
     const rejected = Object.values(batch.rejects).reduce((sum, { count }) => sum + count, 0);
     this.#records.set(segment, { events: batch.records - batch.dropped - rejected, rejected });
     if (batch.newest > this.#newest) this.#newest = batch.newest;
     for (const { window, entity, isHeld } of batch.gone) if (!isHeld) this.#cells.get(window)?.get(entity)?.delete(segment);
     for (const { window, entity, cells } of batch.rows) {
-      if (entityKind(entity) === 'network') continue;
+      if (entityKind(entity) === 'network' || entity === LATE) continue;
       this.#seen.add(entity);
       const input = new ByteReader(cells);
       const counters = decodeCounters(input);
@@ -63,6 +63,14 @@ export class LiveStats implements PartialBus {
     const oldest = Math.floor(this.#newest / MINUTE_MS) - MEMORY_MINUTES;
     for (const minute of this.#cells.keys()) if (minute < oldest) this.#cells.delete(minute);
     await this.#next.publish(batch);
+  }
+
+  hint(batch: PartialBatch): void {
+    this.#next.hint(batch);
+  }
+
+  async progress(partitions: readonly PartitionProgress[]): Promise<void> {
+    await this.#next.progress(partitions);
   }
 
   /** The busiest entities of the last full minute, with their last `minutes` minutes; the last one is still growing. */

@@ -4,13 +4,12 @@ import type { Alert } from '../../core/alert.ts';
 import type { Clock } from '../../core/clock.ts';
 import { Fingerprinter } from '../../core/fingerprint.ts';
 import type { OpenSegment } from '../../core/partial.ts';
-import type { EventSource, MetricStore, PartialBus, StoredSource } from '../../core/ports.ts';
+import type { EventSource, MetricStore, PartialBus, PartitionProgress, StoredSource } from '../../core/ports.ts';
 import type { Secret } from '../../core/secret.ts';
 import { MINUTE_MS, minuteOf } from '../../core/window.ts';
 import { C, at } from '../../core/counters.ts';
 import { createJudge, type Judge } from '../../detectors/judge.ts';
 import { seedFrom } from '../../detectors/seed.ts';
-import type { PartitionProgress } from '../../detectors/watermark.ts';
 import { CellPool } from '../../ingest/parallel/cell-pool.ts';
 import { Normaliser } from '../../ingest/parse/normaliser.ts';
 import { type PartitionState, Pump } from '../../ingest/pump.ts';
@@ -223,7 +222,7 @@ export class Pipeline implements AsyncDisposable {
 
 function* progressOf(pumps: readonly Pump[]): Generator<PartitionProgress> {
   for (const pump of pumps) {
-    for (const { newest, isAtEnd, lastBlockAt } of pump.partitions()) yield { newest: newest === 0 ? undefined : newest, isAtEnd, heardAt: lastBlockAt };
+    yield* pump.progress();
   }
 }
 

@@ -31,22 +31,23 @@ const KIND_NOUNS: Readonly<Record<EntityKind, readonly [string, string]>> = {
   user: ['user', 'users'],
   client: ['client', 'clients'],
   refused: ['group of refused credentials', 'groups of refused credentials'],
+  late: ['day of late events', 'days of late events'],
   network: ['network', 'networks'],
 };
 /** In the order in which they are named. */
-const KINDS: readonly EntityKind[] = ['key', 'user', 'client', 'network', 'refused'];
+const KINDS: readonly EntityKind[] = ['key', 'user', 'client', 'network', 'refused', 'late'];
 
 /** How many owners there are of each kind. A client is never called a key. */
 export type KindCounts = Readonly<Record<EntityKind, number>>;
 
 export function kindCounts(entities: Iterable<EntityId>): KindCounts {
-  const counts = { key: 0, user: 0, client: 0, refused: 0, network: 0 };
+  const counts = { key: 0, user: 0, client: 0, refused: 0, late: 0, network: 0 };
   for (const entity of entities) counts[entityKind(entity)]++;
   return counts;
 }
 
 export function kindCountsOf(keys: ReportKeys): KindCounts {
-  const counts = { key: 0, user: 0, client: 0, refused: 0, network: 0 };
+  const counts = { key: 0, user: 0, client: 0, refused: 0, late: 0, network: 0 };
   for (const key of keys) counts[key.kind]++;
   return counts;
 }
@@ -56,9 +57,9 @@ export function kindsCounted(counts: KindCounts): string {
   return listed(KINDS.filter((kind) => counts[kind] > 0).map((kind) => counted(counts[kind], ...KIND_NOUNS[kind])));
 }
 
-/** `keys and clients`: the heading of a list. `refused` is named only where it stands alone. */
+/** `keys and clients`: the heading of a list. `refused` and `late` are named only where they stand alone. */
 export function kindsNamed(counts: KindCounts): string {
-  const named = KINDS.filter((kind) => counts[kind] > 0 && kind !== 'refused').map((kind) => KIND_NOUNS[kind][1]);
+  const named = KINDS.filter((kind) => counts[kind] > 0 && kind !== 'refused' && kind !== 'late').map((kind) => KIND_NOUNS[kind][1]);
   return named.length === 0 ? 'keys' : listed(named);
 }
 

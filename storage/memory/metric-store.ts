@@ -7,7 +7,7 @@ import { addRejects } from '../rejects.ts';
 import { storedWindow } from '../stored-window.ts';
 import { retainMemory } from './retain.ts';
 import { type MemoryRow, type MemorySegment, type MemoryState, chainKey, compareSegments, emptyState, segmentKey } from './state.ts';
-import type { EntityTotals, MetricStore, Resolution, StoredSource, StoredWindow } from '../../core/ports.ts';
+import type { EntityTotals, MetricStore, PartitionHead, Resolution, StoredPartial, StoredSource, StoredWindow } from '../../core/ports.ts';
 import type { OpenSegment, PartialBatch, PartialRow } from '../../core/partial.ts';
 
 export type MemoryMetricStore = MetricStore & {
@@ -40,6 +40,13 @@ class MemoryStore implements MemoryMetricStore {
 
   async setControl(name: string, value: string): Promise<void> {
     this.#state.controls.set(name, value);
+  }
+
+  async claim(name: string, value: string): Promise<string> {
+    const stored = this.#state.controls.get(name);
+    if (stored !== undefined) return stored;
+    this.#state.controls.set(name, value);
+    return value;
   }
 
   async source(name: string): Promise<number> {
@@ -94,6 +101,22 @@ class MemoryStore implements MemoryMetricStore {
         ? []
         : [...rows.values()].filter((row) => row.segment === key && row.cells.length > 0).map(({ window, entity, cells }) => ({ window, entity, cells }));
     return { ...end, rows: ofEnd(this.#state.rows), held: ofEnd(this.#state.held) };
+  }
+
+  async heads(source?: number): Promise<readonly PartitionHead[]> {
+    const heads = new Map<string, PartitionHead>();
+    for (const segment of [...this.#state.segments.values()].sort((a, b) => compareSegments(a.segment, b.segment))) {
+      if (source === undefined || segment.segment.source === source) heads.set(chainKey(segment.segment), segment);
+    }
+    return [...heads.values()].sort((a, b) => a.segment.source - b.segment.source || a.segment.partition - b.segment.partition);
+  }
+
+  async *partials({ from, to }: Parameters<MetricStore['partials']>[0]): AsyncGenerator<StoredPartial, void, undefined> {
+    const rows = [...this.#state.rows.values()].filter(({ window, cells }) => window >= from && window < to && cells.length > 0);
+    for (const { segment: key, next, window, entity, cells } of rows.sort((a, b) => a.window - b.window)) {
+      const segment = this.#state.segments.get(key)?.segment;
+      if (segment !== undefined) yield { segment, next, row: { window, entity, cells } };
+    }
   }
 
   async *windows(query: Parameters<MetricStore['windows']>[0]): AsyncGenerator<StoredWindow, void, undefined> {
@@ -170,8 +193,13 @@ class MemoryStore implements MemoryMetricStore {
   }
 
   #advance(key: string, stored: MemorySegment | undefined, batch: PartialBatch): void {
-    const { segment, next, records, dropped, rejects, newest, overLimit, cursor } = batch;
-    const optional = { ...(overLimit === undefined ? {} : { overLimit }), ...(cursor === undefined ? {} : { cursor }) };
+    const { segment, next, records, dropped, rejects, newest, overLimit, skewed, span, cursor } = batch;
+    const optional = {
+      ...(overLimit === undefined ? {} : { overLimit }),
+      ...(skewed === undefined ? {} : { skewed }),
+      ...(span === undefined ? {} : { span }),
+      ...(cursor === undefined ? {} : { cursor }),
+    };
     this.#state.segments.set(key, { segment, next, records, dropped, rejects, newest, ...optional, isSealed: batch.isSealed || stored?.isSealed === true });
     for (const [name, source] of this.#state.sources) {
       if (source.id !== segment.source) continue;

@@ -1,5 +1,5 @@
 import type { EntityId, EpochMs, Minute, Offset } from '../../core/types.ts';
-import type { PartialRow, Rejects, SegmentRef } from '../../core/partial.ts';
+import type { PartialRow, Rejects, SegmentRef, SegmentSpan } from '../../core/partial.ts';
 
 /** A row of one segment with the version that wrote it; empty cells are a tombstone. */
 export type MemoryRow = PartialRow & { readonly segment: string; readonly next: Offset };
@@ -14,6 +14,8 @@ export type MemorySegment = {
   readonly rejects: Rejects;
   readonly newest: EpochMs;
   readonly overLimit?: number;
+  readonly skewed?: number;
+  readonly span?: SegmentSpan;
   readonly cursor?: string;
 };
 

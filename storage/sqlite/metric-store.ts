@@ -7,13 +7,14 @@ import { StorageFault } from './fault.ts';
 import { Folder } from './fold.ts';
 import { METRICS_FILE } from './files.ts';
 import { ReaderPool } from './reader-pool.ts';
+import { readPartials } from './read-partials.ts';
 import { readResume } from './read-resume.ts';
 import { readTotals } from './read-totals.ts';
 import { asEntity, readWindows } from './read-windows.ts';
 import { Retainer } from './retain.ts';
 import { METRICS_MIGRATIONS } from './schema.ts';
-import { firstChainEnd, parseRejects } from './segments.ts';
-import type { MetricStore, StoredSource } from '../../core/ports.ts';
+import { chainEnds, firstChainEnd, parseRejects } from './segments.ts';
+import type { MetricStore, PartitionHead, StoredSource } from '../../core/ports.ts';
 import type { PartialBatch } from '../../core/partial.ts';
 
 export type MetricStoreOptions = {
@@ -100,6 +101,12 @@ class SqliteStore implements SqliteMetricStore {
     this.#connection.run('insert into control(name, value) values (?, ?) on conflict do update set value = excluded.value', name, value);
   }
 
+  async claim(name: string, value: string): Promise<string> {
+    this.#mustWrite();
+    this.#connection.run('insert or ignore into control(name, value) values (?, ?)', name, value);
+    return (await this.control(name)) ?? value;
+  }
+
   async source(name: string): Promise<number> {
     const find = (): number | undefined => {
       const row = this.#connection.get('select id from source where name = ?', name);
@@ -138,6 +145,14 @@ class SqliteStore implements SqliteMetricStore {
 
   async resume(source: number, partition: number): ReturnType<MetricStore['resume']> {
     return this.#readers.read((reader) => readResume(reader, source, partition));
+  }
+
+  async heads(source?: number): Promise<readonly PartitionHead[]> {
+    return this.#readers.read((reader) => chainEnds(reader, source).map(({ id: _id, ...head }) => head));
+  }
+
+  partials(query: Parameters<MetricStore['partials']>[0]): ReturnType<MetricStore['partials']> {
+    return this.#readers.stream((reader) => readPartials(reader, query));
   }
 
   windows(query: Parameters<MetricStore['windows']>[0]): ReturnType<MetricStore['windows']> {

@@ -40,6 +40,13 @@ export const METRICS_MIGRATIONS: Migrations = [
   create table dirty_day(ts integer primary key) strict;
   create table day(ts int not null, entity int not null, frozen int not null, ${WINDOW_COLUMNS}, primary key(ts, entity, frozen)) strict, without rowid;
   `,
+  `
+  -- Of message logs: events ahead of their record's time, and what decides where the segment ends (null in a grid of bytes).
+  alter table segment add column skewed int;
+  alter table segment add column span_first int;
+  alter table segment add column span_length int;
+  alter table segment add column span_crc int;
+  `,
 ];
 
 export function minuteTable(day: Minute): string {

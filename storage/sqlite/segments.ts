@@ -1,7 +1,7 @@
 import { type EpochMs, type Offset, REJECT_REASONS } from '../../core/types.ts';
 import { addRejects } from '../rejects.ts';
 import { type Connection, type Row, int, optionalText, text } from './connection.ts';
-import type { PartialBatch, Rejects, SegmentRef } from '../../core/partial.ts';
+import type { PartialBatch, Rejects, SegmentRef, SegmentSpan } from '../../core/partial.ts';
 
 /** A segment as the chain knows it. */
 export type StoredSegment = {
@@ -14,10 +14,13 @@ export type StoredSegment = {
   readonly rejects: Rejects;
   readonly newest: EpochMs;
   readonly overLimit?: number;
+  readonly skewed?: number;
+  readonly span?: SegmentSpan;
   readonly cursor?: string;
 };
 
-const COLUMNS = 'id, source, partition, generation, start, next, sealed, records, dropped, rejects, newest, cursor, over_limit';
+const COLUMNS =
+  'id, source, partition, generation, start, next, sealed, records, dropped, rejects, newest, cursor, over_limit, skewed, span_first, span_length, span_crc';
 
 export function findSegment(connection: Connection, segment: SegmentRef): StoredSegment | undefined {
   const row = connection.get(
@@ -38,6 +41,16 @@ export function newestSegment(connection: Connection, source: number, partition:
     partition,
   );
   return row === undefined ? undefined : segmentOf(row);
+}
+
+/** The ends of all chains of a source, or of all sources. */
+export function chainEnds(connection: Connection, source: number | undefined): readonly StoredSegment[] {
+  const where = source === undefined ? '' : 'where source = ?';
+  const chains = connection.all(
+    `select distinct source, partition from segment ${where} order by source, partition`,
+    ...(source === undefined ? [] : [source]),
+  );
+  return chains.flatMap((chain) => newestSegment(connection, int(chain, 0), int(chain, 1)) ?? []);
 }
 
 /** The end of the chain of a source's lowest partition (files have one partition). */
@@ -61,9 +74,11 @@ export function writeSegment(connection: Connection, batch: PartialBatch, stored
   const { source, partition, generation, start } = batch.segment;
   const isSealed = batch.isSealed || stored?.isSealed === true;
   connection.run(
-    `insert into segment(source, partition, generation, start, next, sealed, records, dropped, rejects, newest, cursor, over_limit) values (?,?,?,?,?,?,?,?,?,?,?,?)
+    `insert into segment(source, partition, generation, start, next, sealed, records, dropped, rejects, newest, cursor, over_limit, skewed, span_first, span_length, span_crc)
+     values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
      on conflict(source, partition, generation, start) do update set next = excluded.next, sealed = excluded.sealed, records = excluded.records,
-       dropped = excluded.dropped, rejects = excluded.rejects, newest = excluded.newest, cursor = excluded.cursor, over_limit = excluded.over_limit`,
+       dropped = excluded.dropped, rejects = excluded.rejects, newest = excluded.newest, cursor = excluded.cursor, over_limit = excluded.over_limit,
+       skewed = excluded.skewed, span_first = excluded.span_first, span_length = excluded.span_length, span_crc = excluded.span_crc`,
     source,
     partition,
     generation,
@@ -76,6 +91,10 @@ export function writeSegment(connection: Connection, batch: PartialBatch, stored
     Number.isFinite(batch.newest) ? batch.newest : null,
     batch.cursor ?? null,
     batch.overLimit ?? null,
+    batch.skewed ?? null,
+    batch.span?.firstAt ?? null,
+    batch.span?.length ?? null,
+    batch.span?.crc ?? null,
   );
   addToSource(connection, batch, stored);
   if (stored !== undefined) return stored.id;
@@ -125,5 +144,7 @@ function segmentOf(row: Row): StoredSegment {
     newest: row[10] === null ? Number.NEGATIVE_INFINITY : int(row, 10),
     ...(cursor === undefined ? {} : { cursor }),
     ...(row[12] === null ? {} : { overLimit: int(row, 12) }),
+    ...(row[13] === null ? {} : { skewed: int(row, 13) }),
+    ...(row[15] === null ? {} : { span: { firstAt: int(row, 14), length: int(row, 15), crc: int(row, 16) } }),
   };
 }

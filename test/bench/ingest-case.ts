@@ -24,6 +24,7 @@ import { SEGMENT_BYTES } from '../../ingest/source/segment-grid.ts';
 import { openMetricStore } from '../../storage/sqlite/metric-store.ts';
 import { Fingerprinter } from '../../core/fingerprint.ts';
 import { Secret } from '../../core/secret.ts';
+import { quietBus } from '../support/bus.ts';
 
 const PEPPER = Buffer.alloc(32, 7).toString('base64');
 const [kind = '', path = '', sketches = 'window', threadsText = '1', way = 'scan'] = process.argv.slice(2);
@@ -81,7 +82,7 @@ async function viaStore(): Promise<Result> {
         {
           source: fileOnce({ inputs, segmentBytes: SEGMENT_BYTES }, { newId: () => 'bench' }),
           store,
-          bus: { publish: (batch) => Promise.resolve(count(batch)) },
+          bus: quietBus(count),
           clock: systemClock,
           onProblem: (message) => {
             throw new Error(message);

@@ -160,11 +160,17 @@ export function batchesOf(
       dropped: Math.floor(to / 5),
       records: to,
       newest: newestOf(events),
+      ...marksOf(place.index, to),
       cursor: `at ${start + to}`,
     };
   };
   const flushes = segment.flushes.map((to, i) => batch(segment.flushes[i - 1] ?? 0, to, false));
   return place.isSealed ? [...flushes, batch(segment.events.length, segment.events.length, true)] : flushes;
+}
+
+/** Every other segment is one of a message log. */
+export function marksOf(index: number, records: number): Pick<PartialBatch, 'skewed' | 'span'> {
+  return index % 2 === 0 ? {} : { skewed: Math.floor(records / 2), span: { firstAt: BASE * 60_000 + index, length: SEGMENT_LENGTH, crc: 0xfeed_0000 + index } };
 }
 
 /** Every third record is called bad, so that the totals of a source have something to add up. */

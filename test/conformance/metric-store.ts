@@ -6,6 +6,7 @@ import type { MetricStore } from '../../core/ports.ts';
 import type { PartialBatch } from '../../core/partial.ts';
 import { entityId, entityKind } from '../../core/types.ts';
 import { BASE, SEGMENT_LENGTH, type TestSegment, addSums, batchesOf, cellsOf, newestOf, openRowsOf, segmentsArb, truthOf, viewOf } from './history.ts';
+import { chainConformance } from './metric-store-chain.ts';
 import { EVER, RESOLUTION_MINUTES, hex, plain, readView, rowMap, sumsOf } from './read.ts';
 import { retentionConformance } from './metric-store-retention.ts';
 
@@ -22,6 +23,7 @@ export function metricStoreConformance(name: string, adapter: OpenStore): void {
   describe(`${name} keeps the promises of a metric store`, () => {
     historyTests(adapter);
     readingTests(adapter);
+    chainConformance(adapter);
     retentionConformance(adapter);
   });
 }
@@ -75,8 +77,9 @@ function historyTests({ open, reopen, runs }: OpenStore): void {
             expect(hex(rowMap(resumed?.rows ?? []))).toEqual(hex(want.rows));
             expect(hex(rowMap(resumed?.held ?? []))).toEqual(hex(want.held));
             const place = { ...resumed, rows: undefined, held: undefined };
-            const { segment: ref, next, isSealed, rejects, dropped, records, newest, cursor } = batch;
-            expect(place).toEqual({ segment: ref, next, isSealed, rejects, dropped, records, newest, cursor, rows: undefined, held: undefined });
+            const { rows: _rows, held: _held, gone: _gone, aliases: _aliases, ...head } = batch;
+            expect(place).toEqual({ ...head, rows: undefined, held: undefined });
+            expect(await store.heads(source)).toEqual([head]);
           }
         }
         await store[Symbol.asyncDispose]();

@@ -1,12 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Delays, type PartitionProgress, watermarkOf } from '../../detectors/watermark.ts';
+import type { PartitionProgress } from '../../core/ports.ts';
+import { Delays, watermarkOf } from '../../detectors/watermark.ts';
 
 const NOW = Date.UTC(2026, 0, 5, 10);
 const MINUTE = 60_000;
 
 function partition(more: Partial<PartitionProgress>): PartitionProgress {
-  return { newest: NOW - 3_600_000, isAtEnd: false, heardAt: NOW, ...more };
+  return { source: 1, partition: 0, newest: NOW - 3_600_000, isAtEnd: false, heardAt: NOW, ...more };
 }
 
 describe('the watermark', () => {
@@ -21,7 +22,7 @@ describe('the watermark', () => {
 
   test('of a file at its end follows the clock, however old its events are', () => {
     expect(watermarkOf([partition({ isAtEnd: true })], NOW)).toBe(NOW - MINUTE);
-    expect(watermarkOf([partition({ isAtEnd: true, newest: undefined })], NOW)).toBe(NOW - MINUTE);
+    expect(watermarkOf([partition({ isAtEnd: true, newest: 0 })], NOW)).toBe(NOW - MINUTE);
   });
 
   test('follows the clock more closely where a file is followed live, within 5 s and 15 min', () => {
@@ -38,9 +39,9 @@ describe('the watermark', () => {
 
   test('waits for a partition that was just assigned, and not for one that delivers nothing for five minutes', () => {
     const others = [partition({ isAtEnd: true })];
-    expect(watermarkOf([...others, partition({ newest: undefined })], NOW)).toBeUndefined();
-    expect(watermarkOf([...others, partition({ newest: undefined, heardAt: NOW - 5 * MINUTE + 1 })], NOW)).toBeUndefined();
-    expect(watermarkOf([...others, partition({ newest: undefined, heardAt: NOW - 5 * MINUTE })], NOW)).toBe(NOW - MINUTE);
+    expect(watermarkOf([...others, partition({ newest: 0 })], NOW)).toBeUndefined();
+    expect(watermarkOf([...others, partition({ newest: 0, heardAt: NOW - 5 * MINUTE + 1 })], NOW)).toBeUndefined();
+    expect(watermarkOf([...others, partition({ newest: 0, heardAt: NOW - 5 * MINUTE })], NOW)).toBe(NOW - MINUTE);
     expect(watermarkOf([...others, partition({ heardAt: NOW - 2 * MINUTE })], NOW, { idleAfter: MINUTE })).toBe(NOW - MINUTE);
   });
 
@@ -50,7 +51,7 @@ describe('the watermark', () => {
 
   test('never passes now less the smallest lateness', () => {
     const any = fc.record({
-      newest: fc.option(fc.integer({ min: 0, max: NOW * 2 }), { nil: undefined }),
+      newest: fc.integer({ min: 0, max: NOW * 2 }),
       isAtEnd: fc.boolean(),
       heardAt: fc.integer({ min: 0, max: NOW }),
     });

@@ -14,6 +14,7 @@ import { Pump } from '../../ingest/pump.ts';
 import { expandInputs } from '../../ingest/source/expand.ts';
 import { fileOnce } from '../../ingest/source/file-once.ts';
 import { memoryMetricStore } from '../../storage/memory/metric-store.ts';
+import { quietBus } from '../support/bus.ts';
 import { testIngest, testNormaliser } from '../support/ingest.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -42,7 +43,7 @@ async function pump(
     {
       source: fileOnce({ inputs, segmentBytes: SEGMENT_BYTES }, { newId: () => `partition ${partitions++}` }),
       store,
-      bus: { publish: () => Promise.resolve() },
+      bus: quietBus(),
       clock: new VirtualClock(1_780_390_800_000),
       onProblem: () => undefined,
       origin: 'test',

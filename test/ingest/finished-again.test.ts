@@ -5,6 +5,7 @@ import type { EventSource, SourceEvent } from '../../core/ports.ts';
 import { DEFAULT_LIMITS } from '../../ingest/ingest-options.ts';
 import { Pump } from '../../ingest/pump.ts';
 import { memoryMetricStore } from '../../storage/memory/metric-store.ts';
+import { quietBus } from '../support/bus.ts';
 import { testNormaliser } from '../support/ingest.ts';
 
 const line = (second: number): string => `{"ts":${1_780_390_800_000 + second * 1000},"key":"a-key","ip":"198.18.0.1","path":"/v1/a","status":200,"bytes":1}\n`;
@@ -40,7 +41,7 @@ test('lines that come after a file was finished are counted, in the segment that
   ]);
   const pump = new Pump(
     { segmentBytes: 1 << 20, detect: {}, limits: DEFAULT_LIMITS, flushMs: 1e9, normaliser: () => testNormaliser() },
-    { source, store, bus: { publish: () => Promise.resolve() }, clock: systemClock, onProblem: (message) => expect(message).toBe(''), origin: 'test' },
+    { source, store, bus: quietBus(), clock: systemClock, onProblem: (message) => expect(message).toBe(''), origin: 'test' },
   );
   await pump.run(new AbortController().signal);
   const totals = await store.totals({ from: 0, to: 4_000_000_000_000, kinds: ['key'] });

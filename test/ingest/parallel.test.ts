@@ -14,6 +14,7 @@ import { Pump } from '../../ingest/pump.ts';
 import { expandInputs } from '../../ingest/source/expand.ts';
 import { fileOnce } from '../../ingest/source/file-once.ts';
 import { memoryMetricStore } from '../../storage/memory/metric-store.ts';
+import { quietBus } from '../support/bus.ts';
 import { testNormaliser } from '../support/ingest.ts';
 
 const SEGMENT_BYTES = 20_000;
@@ -43,7 +44,7 @@ async function pumped(path: string, pool: CellPool | undefined): Promise<{ store
     {
       source: fileOnce({ inputs, segmentBytes: SEGMENT_BYTES }, { newId: () => 'partition' }),
       store,
-      bus: { publish: (batch) => Promise.resolve(void batches.push(batch)) },
+      bus: quietBus((batch) => void batches.push(batch)),
       clock: systemClock,
       onProblem: (message) => expect(message).toBe(''),
       origin: 'test',

@@ -113,7 +113,7 @@ describe('words', () => {
   test('lists read like sentences', () =>
     expect([listed([]), listed(['a']), listed(['a', 'b']), listed(['a', 'b', 'c'])]).toEqual(['', 'a', 'a and b', 'a, b and c']));
   test('one and many are told apart', () =>
-    expect(kindsCounted({ key: 1, user: 0, client: 2, network: 1, refused: 0 })).toBe('1 key, 2 clients and 1 network'));
+    expect(kindsCounted({ key: 1, user: 0, client: 2, network: 1, refused: 0, late: 0 })).toBe('1 key, 2 clients and 1 network'));
   test('a day is said once', () => {
     expect(spanText(DAY, DAY + HOUR_MS)).toBe('2026-03-11 00:00 to 01:00');
     expect(spanText(DAY, DAY + DAY_MS)).toBe('2026-03-11 00:00 to 2026-03-12 00:00');

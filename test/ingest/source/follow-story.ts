@@ -28,6 +28,9 @@ export function story(events: readonly SourceEvent[], directory: Directory): str
         return `${partition} assigned ${event.label.slice(directory.root.length + 1)} from ${event.from}`;
       case 'block':
         return `${partition} ${Buffer.from(event.bytes).toString().trimEnd().replaceAll('\n', ', ')}`;
+      case 'records':
+      case 'revoked':
+        throw new Error(`BUG: a file gave ${event.kind}`);
       case 'oversized':
         return `${partition} oversized ${event.length}`;
       case 'caught_up':
