@@ -75,7 +75,8 @@ export class JsonParser {
   }
 }
 
-function explain(buf: Uint8Array, from: number, to: number): Verdict {
+/** Why a line is no JSON object. */
+export function explain(buf: Uint8Array, from: number, to: number): Verdict {
   for (let i = from; i < Math.min(to, from + 512); i++) if (buf[i] === 0) return BINARY;
   if (buf[from] !== 123) return NOT_THIS_FORMAT;
   return buf[to - 1] === 125 ? BAD_JSON : TRUNCATED;

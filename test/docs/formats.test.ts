@@ -3,7 +3,7 @@ import { blindFor, visibilityOf } from '../../app/report/coverage.ts';
 import { caddyFormat } from '../../ingest/parse/caddy.ts';
 import { combinedFormat } from '../../ingest/parse/combined.ts';
 import type { Format } from '../../ingest/parse/format.ts';
-import { guessJsonMap } from '../../ingest/parse/json.ts';
+import { guessJsonMap } from '../../ingest/parse/json-map.ts';
 import { KEY_NAMES, KeyNames } from '../../ingest/parse/key-names.ts';
 import { kongFormat } from '../../ingest/parse/kong.ts';
 import { FORMAT_NAMES } from '../../ingest/parse/detect.ts';
