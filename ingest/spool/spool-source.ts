@@ -113,7 +113,7 @@ function linesOf(frame: Frame, from: Offset): { readonly offset: Offset; readonl
 }
 
 function headOf(frame: Frame, from: Offset): Uint8Array {
-  return linesOf(frame, from).lines.slice(0, SAMPLE_BYTES);
+  return Uint8Array.from(linesOf(frame, from).lines.subarray(0, SAMPLE_BYTES));
 }
 
 function* blocksOf(config: SpoolSourceConfig, frame: Frame, at: { readonly partition: string; readonly from: Offset }): Generator<SourceEvent> {
@@ -132,7 +132,7 @@ function* blocksOf(config: SpoolSourceConfig, frame: Frame, at: { readonly parti
 async function waitForMore(config: SpoolSourceConfig, deps: SpoolSourceDeps, position: Offset, signal: AbortSignal): Promise<void> {
   const { writer, clock } = deps;
   if (writer === undefined) return clock.sleep(config.pollMs ?? POLL_MS, signal);
-  if (writer.end > position) return;
+  if (writer.end > position || signal.aborted) return;
   const wake = new AbortController();
   const onWake = (): void => wake.abort();
   const stop = writer.onAppend(onWake);
