@@ -1,8 +1,8 @@
 import type { RecordBlock } from '../../core/ports.ts';
 import type { Offset } from '../../core/types.ts';
 import { UNPACKED_MAX } from './codecs.ts';
-import { RecordWalk, readBatch } from './record-walk.ts';
-import { type ConsumedMessage, batchOf, isRawBatch } from './message-block-consumed.ts';
+import { RecordWalk } from './record-walk.ts';
+import { type ConsumedMessage, type RawBatchMessage, batchOf, isRawBatch, readRawBatch } from './message-block-consumed.ts';
 import { StockCopy } from './message-block-stock.ts';
 
 /** A block of one record batch, with the place of the batch in the log. */
@@ -45,7 +45,7 @@ export class MessageBlocks {
       const first = messages[index];
       if (first === undefined) return;
       if (isRawBatch(first)) {
-        const block = this.#raw(first.value, place.partition, place.from);
+        const block = this.#raw(first, place.partition, place.from);
         if (block !== undefined) yield block;
         index++;
         continue;
@@ -57,12 +57,12 @@ export class MessageBlocks {
     }
   }
 
-  #raw(bytes: Uint8Array, partition: string, from: Offset): BatchBlock | CorruptBatch | undefined {
+  #raw(message: RawBatchMessage, partition: string, from: Offset): BatchBlock | CorruptBatch | undefined {
     const walk = this.#walk;
-    const header = readBatch(bytes, walk, { from, unpackedMax: this.#unpackedMax });
+    const header = readRawBatch(message, walk, { from, unpackedMax: this.#unpackedMax });
     if (header === undefined) return undefined;
     const { baseOffset, lastOffset } = header;
-    if ('damage' in header) return { kind: 'corrupt', partition, baseOffset, lastOffset, why: header.damage, bytes };
+    if ('damage' in header) return { kind: 'corrupt', partition, baseOffset, lastOffset, why: header.damage, bytes: message.value };
     return {
       kind: 'records',
       partition,

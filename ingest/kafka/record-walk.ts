@@ -1,35 +1,8 @@
 import type { Offset } from '../../core/types.ts';
 import { type Damage, UNPACKED_MAX, decompress } from './codecs.ts';
-import { BATCH_HEADER_BYTES, type BatchHeader, hasValidCrc, parseBatchHeader } from './record-batch.ts';
+import { BATCH_HEADER_BYTES, type BatchHeader, RECORD_BYTES_MIN } from './record-batch.ts';
 
-/** Length, attributes, two deltas, key, value and header count, a byte each. */
-const RECORD_BYTES_MIN = 7;
 const LANES_MIN = 1024;
-
-/** A batch that cannot be read, with the offsets that it states. */
-export type DamagedBatch = Damage & { readonly baseOffset: Offset; readonly lastOffset: Offset };
-
-/**
- * Checks the one batch that `bytes` are and walks its records at or after `from`; undefined when it has none, and for a
- * control batch, which holds no records of a producer.
- */
-export function readBatch(
-  bytes: Uint8Array,
-  walk: RecordWalk,
-  limits: { readonly from: Offset; readonly unpackedMax?: number },
-): BatchHeader | DamagedBatch | undefined {
-  const header = parseBatchHeader(bytes);
-  if (header === 'partial' || 'damage' in header) {
-    const baseOffset = bytes.length < 8 ? limits.from : Number(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigInt64(0));
-    return { damage: header === 'partial' ? 'record batch is cut short' : header.damage, baseOffset, lastOffset: baseOffset };
-  }
-  const { baseOffset, lastOffset } = header;
-  if (header.isControl || lastOffset < limits.from) return undefined;
-  if (!hasValidCrc(header, bytes)) return { damage: 'checksum of the record batch is wrong', baseOffset, lastOffset };
-  const damage = walk.walk(header, bytes, limits.from, limits.unpackedMax);
-  if (damage !== undefined) return { ...damage, baseOffset, lastOffset };
-  return walk.count === 0 ? undefined : header;
-}
 
 /**
  * Walks the records of one batch into arrays that are used again for the next: nothing is made per record
