@@ -29,7 +29,7 @@ export function logstashHead(buf: Uint8Array, from: number, limit: number): numb
   if (at < 0 || buf[at] !== SPACE) return NONE;
   const host = at + 1;
   const end = buf[host] === 123 ? bracesEnd(buf, host, limit) : wordEnd(buf, host, limit);
-  return end > host && end < limit && buf[end] === SPACE ? blanksEnd(buf, end, limit) : NONE;
+  return end > host && end < limit && buf[end] === SPACE ? bareTagEnd(buf, blanksEnd(buf, end, limit), limit) : NONE;
 }
 
 /**
@@ -48,7 +48,7 @@ export function syslogHead(buf: Uint8Array, from: number, limit: number): number
     const host = wordEnd(buf, first, limit);
     if (host === first || host >= limit || buf[host] !== SPACE) return NONE;
     at = tagEnd(buf, host + 1, limit);
-    if (at < 0) at = host;
+    if (at < 0) return bareTagEnd(buf, blanksEnd(buf, host, limit), limit);
   }
   return blanksEnd(buf, at, limit);
 }
@@ -118,6 +118,13 @@ function tagEnd(buf: Uint8Array, from: number, limit: number): number {
   }
   // A tag is followed by a blank: `12:30` and `a:b` are none.
   return at + 1 < limit && buf[at] === COLON && (buf[at + 1] === SPACE || buf[at + 1] === 123) ? at + 1 : NONE;
+}
+
+/** Behind a tag without a colon (rsyslog's imfile writes it as it is configured) that stands before an object; before other lines it is taken for a virtual host. */
+function bareTagEnd(buf: Uint8Array, from: number, limit: number): number {
+  let at = from;
+  while (at < limit && IN_TAG[buf[at] as number] === 1) at++;
+  return at > from && at - from <= TAG_LENGTH_MAX && at + 1 < limit && buf[at] === SPACE && buf[at + 1] === 123 ? at + 1 : from;
 }
 
 const TAG_LENGTH_MAX = 48;
