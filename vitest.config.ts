@@ -7,14 +7,17 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', 'test/fixtures/**'],
+    // Starts a real Kafka and a real Elasticsearch beside the unit tests, where it can: test/services/needs.ts.
+    globalSetup: ['test/services/global-setup.ts'],
     // One process, no isolation: seven times as fast. So a test file must not change what others share
     // (process.env, process.cwd(), globals): it passes such things as arguments.
     pool: 'threads',
     maxWorkers: 2,
     isolate: false,
     testTimeout: 60_000,
-    hookTimeout: 60_000,
-    teardownTimeout: 10_000,
+    // The first test that asks for a server waits until it has started, on a busy machine.
+    hookTimeout: 180_000,
+    teardownTimeout: 30_000,
     passWithNoTests: false,
     allowOnly: false,
     dangerouslyIgnoreUnhandledErrors: false,
