@@ -29,8 +29,7 @@ export class JsonMessage {
   }
 
   /**
-   * The fast way; returns the end of the line, or -1 to give up: on everything but plain ASCII in the line, on fields
-   * that come twice, and on what is no JSON at all. Every byte of the object is looked at, as a record that is cut
+   * The fast way; returns the end of the line, or -1 to give up: on everything but plain ASCII in the line, and on what is no JSON at all. Every byte of the object is looked at, as a record that is cut
    * behind its line must not be counted by one way and refused by the other.
    */
   scan(out: Scratch, buf: Uint8Array, from: number, limit: number): number {
@@ -50,10 +49,8 @@ export class JsonMessage {
       at = spacesEnd(buf, at + 1);
       if (buf[at] !== 58) return NONE;
       at = spacesEnd(buf, at + 1);
-      if (field >= 0) {
-        if (starts[field] !== 0) return NONE;
-        starts[field] = NONE;
-      }
+      // Of a field that comes twice the last one counts, as for JSON.parse.
+      if (field >= 0) starts[field] = NONE;
       if (field >= 0 && buf[at] === 34) {
         const quote = stringEnd(buf, at + 1);
         if (quote < 0) return NONE;
