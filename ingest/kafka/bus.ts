@@ -83,3 +83,5 @@ export class KafkaBus implements PartialBus {
 export function kafkaBus(publisher: TopicPublisher, options: KafkaBusOptions, deps: Omit<KafkaBusDeps, 'publisher'>): KafkaBus {
   return new KafkaBus(options, { ...deps, publisher });
 }
+
+export { kafkaBusReader } from './bus-reader.ts';
