@@ -1,0 +1,222 @@
+import { MINUTES_PER_HOUR, dayOf, hourOf } from '../../core/window.ts';
+import { MINUTES_PER_DAY, monthLength, monthOf } from '../calendar.ts';
+import { isMissing } from './fault.ts';
+import { refresh } from './read-docs.ts';
+import type { Elasticsearch } from './client.ts';
+import type { EraLevel, Eras } from './eras.ts';
+import type { IndexNames } from './names.ts';
+import type { Marks } from './marks.ts';
+import type { FoldedSource, PartialSource } from './row-body.ts';
+import type { Resolution } from '../../core/ports.ts';
+import type { Minute } from '../../core/types.ts';
+
+/** Half-open, in minutes. */
+export type Span = { readonly from: Minute; readonly to: Minute };
+/** Documents of one index with `from <= ts < to`; of folded ones only those that count. */
+export type Piece = Span & { readonly index: string; readonly counts: (stored: PartialSource | FoldedSource) => boolean };
+
+export type ExtentDeps = {
+  readonly elasticsearch: Elasticsearch;
+  readonly names: IndexNames;
+  readonly marks: Marks;
+  readonly eras: Eras;
+  readonly control: string;
+};
+
+type State = {
+  readonly indices: ReadonlySet<string>;
+  readonly eras: Readonly<Record<EraLevel, ReadonlyMap<Minute, number>>>;
+  readonly dirtyHours: ReadonlySet<Minute>;
+  /** Those with a dirty hour, too. */
+  readonly dirtyDays: ReadonlySet<Minute>;
+};
+
+/** What there is now. Everything that was written before is visible to searches afterwards. */
+export async function readExtent(deps: ExtentDeps): Promise<Extent> {
+  const { elasticsearch, names, marks, eras, control } = deps;
+  // Marks first: what has none when they are read was folded, and that is seen because it is refreshed afterwards.
+  await refresh(elasticsearch, [control]);
+  const dirtyHours = await marks.marked('hour');
+  const markedDays = await marks.marked('day');
+  // Indices before eras: one that is dropped meanwhile is then known to be of an era that is over.
+  const indices = await listIndices(elasticsearch, names);
+  await refresh(elasticsearch, [control]);
+  const state = { eras: await eras.all(), indices, dirtyHours, dirtyDays: new Set([...markedDays, ...Array.from(dirtyHours, dayOf)]) };
+  return new Extent(names, state);
+}
+
+/** The calendar indices of the store. */
+export async function listIndices(elasticsearch: Elasticsearch, names: IndexNames): Promise<ReadonlySet<string>> {
+  const patterns = ['partial', 'held', '1h', '1d'].map((level) => `${names.prefix}-${level}-*`);
+  const answer = await elasticsearch.call('listing indices', (client, options) =>
+    client.indices.getSettings({ index: patterns, name: 'index.uuid', allow_no_indices: true }, options),
+  );
+  return new Set(Object.keys(answer).filter((name) => names.parse(name) !== undefined));
+}
+
+/** True for an index that went away while it was read. */
+export function isDropped(error: unknown): boolean {
+  return isMissing(error);
+}
+
+/**
+ * Which indices there are, and how a stretch of time is put together from them. The law: every stored row, frozen hour
+ * and frozen day counts once, when its start is in the stretch. Folded hours and days are sums of those, taken instead of
+ * them where a whole one fits and nothing below it has changed since.
+ */
+export class Extent {
+  readonly #names: IndexNames;
+  readonly #state: State;
+  /** Days with rows, ascending. */
+  readonly minuteDays: readonly Minute[];
+  /** Months with hours, ascending. */
+  readonly hourMonths: readonly Minute[];
+  /** Days that may hold hours or rows, ascending. */
+  readonly #hourDays: readonly Minute[];
+  /** Years with days, by their first day, ascending. */
+  readonly years: readonly Minute[];
+
+  constructor(names: IndexNames, state: State) {
+    this.#names = names;
+    this.#state = state;
+    const parsed = Array.from(state.indices, (name) => names.parse(name)).filter((place) => place !== undefined);
+    const current = (level: 'partial' | '1h' | '1d', eraOf: (start: Minute) => number): readonly Minute[] =>
+      ascending(parsed.filter((place) => place.level === level && place.era === eraOf(place.start)).map((place) => place.start));
+    this.minuteDays = current('partial', (day) => this.dayEra(day));
+    this.hourMonths = current('1h', (month) => this.monthEra(month));
+    this.years = current('1d', () => 0);
+    this.#hourDays = ascending([...this.hourMonths.flatMap((month) => range(month, month + monthLength(month), MINUTES_PER_DAY)), ...this.minuteDays]);
+  }
+
+  dayEra(day: Minute): number {
+    return this.#state.eras.day.get(day) ?? 0;
+  }
+
+  monthEra(month: Minute): number {
+    return this.#state.eras.month.get(month) ?? 0;
+  }
+
+  /** Indices of eras that are over: a drop that was cut off left them. */
+  leftovers(): readonly string[] {
+    return [...this.#state.indices].filter((name) => {
+      const place = this.#names.parse(name);
+      if (place === undefined) return false;
+      if (place.level === '1h') return place.era < this.monthEra(place.start);
+      return place.level !== '1d' && place.era < this.dayEra(place.start);
+    });
+  }
+
+  /** Indices that hold the windows of a span, for a refresh. */
+  indices(span: Span, top: Resolution): readonly string[] {
+    return [...new Set(this.days(span, top).flatMap((day) => this.pieces(day, top).map((piece) => piece.index)))];
+  }
+
+  /** `span` day by day, where a day may hold windows of a resolution: whole windows, those that start in `span`. */
+  days(span: Span, resolution: Resolution): readonly Span[] {
+    const step = stepOf(resolution);
+    const whole = { from: Math.ceil(span.from / step) * step, to: Math.ceil(span.to / step) * step };
+    return this.#daysOf(resolution).flatMap((day) => cut(whole, day, MINUTES_PER_DAY) ?? []);
+  }
+
+  /** True when the folded window itself holds everything, so that nothing below it has to be read. */
+  isFolded(window: Minute, resolution: Resolution): boolean {
+    if (resolution === 'minute') return true;
+    return !(resolution === 'hour' ? this.#state.dirtyHours : this.#state.dirtyDays).has(window);
+  }
+
+  /** How to read `span` with nothing coarser than `top`; for 'minute' and 'hour' it is within one day. */
+  pieces(span: Span, top: Resolution): readonly Piece[] {
+    if (top === 'minute') return this.#minutes(span);
+    if (top === 'hour') return this.#hours(span);
+    const whole: Span = { from: Math.ceil(span.from / MINUTES_PER_DAY) * MINUTES_PER_DAY, to: dayOf(span.to) };
+    const isFolded = (day: Minute): boolean => day >= whole.from && day < whole.to && !this.#state.dirtyDays.has(day);
+    const counts: Piece['counts'] = (stored) => {
+      const day = minuteOf(stored);
+      return ('era' in stored && stored.era < this.monthEra(monthOf(day))) || isFolded(day);
+    };
+    const years = this.years.flatMap((year) => {
+      const part = cut(span, year, yearLength(year));
+      return part === undefined ? [] : [{ ...part, index: this.#names.days(year), counts }];
+    });
+    const rest = this.#hourDays.flatMap((day) => {
+      const part = isFolded(day) ? undefined : cut(span, day, MINUTES_PER_DAY);
+      return part === undefined ? [] : this.#hours(part);
+    });
+    return [...years, ...rest];
+  }
+
+  /** `span` is within one day. */
+  #hours(span: Span): readonly Piece[] {
+    const month = monthOf(span.from);
+    const era = this.dayEra(dayOf(span.from));
+    const counts: Piece['counts'] = (stored) => {
+      const hour = minuteOf(stored);
+      return ('era' in stored && stored.era < era) || (hour + MINUTES_PER_HOUR <= span.to && !this.#state.dirtyHours.has(hour));
+    };
+    const hours: Piece = { ...span, index: this.#names.hours(month, this.monthEra(month)), counts };
+    return [...(this.hourMonths.includes(month) ? [hours] : []), ...this.#unfoldedMinutes(span)];
+  }
+
+  /** The hours that an edge of `span` cuts and those that are not folded, as minutes; neighbours in one piece. */
+  #unfoldedMinutes(span: Span): readonly Piece[] {
+    const pieces: Piece[] = [];
+    let open: Span | undefined;
+    for (let hour = hourOf(span.from); hour < span.to; hour += MINUTES_PER_HOUR) {
+      const part = { from: Math.max(hour, span.from), to: Math.min(hour + MINUTES_PER_HOUR, span.to) };
+      const isFolded = part.to - part.from === MINUTES_PER_HOUR && !this.#state.dirtyHours.has(hour);
+      if (!isFolded) open = { from: open?.from ?? part.from, to: part.to };
+      if (open === undefined || (!isFolded && part.to < span.to)) continue;
+      pieces.push(...this.#minutes(open));
+      open = undefined;
+    }
+    return pieces;
+  }
+
+  #minutes(span: Span): readonly Piece[] {
+    const day = dayOf(span.from);
+    if (!this.minuteDays.includes(day)) return [];
+    return [{ ...span, index: this.#names.partial(day, this.dayEra(day)), counts: isRow }];
+  }
+
+  #daysOf(resolution: Resolution): readonly Minute[] {
+    if (resolution === 'minute') return this.minuteDays;
+    if (resolution === 'hour') return this.#hourDays;
+    return ascending([...this.years.flatMap((year) => range(year, year + yearLength(year), MINUTES_PER_DAY)), ...this.#hourDays]);
+  }
+}
+
+/** The length of a window, in minutes. */
+export function stepOf(resolution: Resolution): number {
+  return resolution === 'minute' ? 1 : resolution === 'hour' ? MINUTES_PER_HOUR : MINUTES_PER_DAY;
+}
+
+export function minuteOf(stored: { readonly ts: number }): Minute {
+  return Math.floor(stored.ts / 60_000);
+}
+
+export function yearOf(day: Minute): Minute {
+  return Date.UTC(new Date(day * 60_000).getUTCFullYear(), 0) / 60_000;
+}
+
+export function yearLength(year: Minute): number {
+  return yearOf(year + 367 * MINUTES_PER_DAY) - year;
+}
+
+/** Empty cells are a tombstone. */
+function isRow(stored: { readonly cells: string }): boolean {
+  return stored.cells !== '';
+}
+
+function range(from: Minute, to: Minute, step: number): Minute[] {
+  return Array.from({ length: Math.max(0, (to - from) / step) }, (_, index) => from + index * step);
+}
+
+function ascending(minutes: readonly Minute[]): readonly Minute[] {
+  return [...new Set(minutes)].sort((a, b) => a - b);
+}
+
+function cut(span: Span, start: Minute, length: number): Span | undefined {
+  const from = Math.max(span.from, start);
+  const to = Math.min(span.to, start + length);
+  return from < to ? { from, to } : undefined;
+}
