@@ -39,8 +39,18 @@ async function lookUp(): Promise<Account | undefined> {
   }
 }
 
-/** A fresh folder that `account` can get at and owns. */
-export async function folderFor(account: Account | undefined, prefix: string): Promise<string> {
+/** What `fill` makes of a fresh folder that `account` can get at and owns. If it fails the folder goes too. */
+export async function inFreshFolder<T>(account: Account | undefined, prefix: string, fill: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await freshFolder(account, prefix);
+  try {
+    return await fill(folder);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function freshFolder(account: Account | undefined, prefix: string): Promise<string> {
   if (account === undefined) return mkdtemp(join(tmpdir(), prefix));
   const parents = await Promise.all([tmpdir(), '/tmp', '/var/tmp'].map(async (parent) => ((await canReach(account, parent)) ? parent : undefined)));
   const folder = await mkdtemp(join(parents.find((parent) => parent !== undefined) ?? tmpdir(), prefix));
@@ -53,12 +63,7 @@ export async function folderFor(account: Account | undefined, prefix: string): P
 export async function reachable(account: Account | undefined, folder: string, place: string): Promise<string> {
   if (account === undefined || (await canReach(account, folder))) return folder;
   const copy = join(place, 'home');
-  try {
-    await cp(folder, copy, { recursive: true });
-  } catch (error) {
-    await rm(copy, { recursive: true, force: true });
-    throw error;
-  }
+  await cp(folder, copy, { recursive: true });
   return copy;
 }
 

@@ -1,6 +1,6 @@
 import { chown, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Account, folderFor, reachable, unprivilegedAccount } from './account.ts';
+import { type Account, inFreshFolder, reachable, unprivilegedAccount } from './account.ts';
 import { elasticsearchHome } from './artefacts.ts';
 import { meansHere } from './choice.ts';
 import { container, imageOf } from './container.ts';
@@ -34,22 +34,20 @@ async function runnerOf(options: ElasticsearchOptions, port: number, transportPo
   if (means.by === 'docker') return container({ image: imageOf('elasticsearch'), port, inside: INSIDE, env: { ...settings, ES_JAVA_OPTS: heap } });
 
   const account = await unprivilegedAccount();
-  const folder = await folderFor(account, 'keywatch-elasticsearch-');
-  const home = await reachable(account, await elasticsearchHome(), folder);
-  await prepare({ folder, home, account, settings: { ...settings, 'http.port': String(port), 'transport.port': String(transportPort) } });
-  return local({
-    program: join(home, 'bin/elasticsearch'),
-    args: [],
-    folder,
-    account,
-    env: {
+  const shared = await elasticsearchHome();
+  const ports = { 'http.port': String(port), 'transport.port': String(transportPort) };
+  return inFreshFolder(account, 'keywatch-elasticsearch-', async (folder) => {
+    const home = await reachable(account, shared, folder);
+    await prepare({ folder, home, account, settings: { ...settings, ...ports } });
+    const env = {
       ES_JAVA_HOME: means.java.home,
       ES_JAVA_OPTS: `${heap} -XX:+UseSerialGC`,
       CLI_JAVA_OPTS: '-XX:TieredStopAtLevel=1',
       ES_PATH_CONF: join(folder, 'config'),
       ES_TMPDIR: join(folder, 'tmp'),
       HOME: folder,
-    },
+    };
+    return local({ program: join(home, 'bin/elasticsearch'), args: [], folder, account, env });
   });
 }
 

@@ -1,5 +1,7 @@
 import type { TestProject } from 'vitest/node';
 import { fetchArtefacts } from './artefacts.ts';
+import { HAS_NGINX } from './nginx.ts';
+import { HAS_RSYSLOG } from './rsyslog.ts';
 import { ServiceDoor, type SharedServices } from './shared.ts';
 
 /**
@@ -36,6 +38,8 @@ function withoutStart(shared: SharedServices, why: string): SharedServices {
 }
 
 function warn({ has, canStart, isRequired, why }: SharedServices): void {
+  const programs = [HAS_NGINX ? undefined : 'nginx', HAS_RSYSLOG ? undefined : 'rsyslog with omkafka'].filter((name) => name !== undefined);
+  if (programs.length > 0) say(`${isRequired ? 'MISSING' : 'SKIPPED'}: tests with ${programs.join(' and ')}, not installed`);
   const missing = [has.kafka ? undefined : 'Kafka', has.elasticsearch ? undefined : 'Elasticsearch', canStart ? undefined : 'faults of both'].filter(
     (part) => part !== undefined,
   );

@@ -5,7 +5,7 @@ import { type Socket, connect } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
-import { folderFor } from './account.ts';
+import { inFreshFolder } from './account.ts';
 import { kafkaJars } from './artefacts.ts';
 import { meansHere } from './choice.ts';
 import { container, imageOf } from './container.ts';
@@ -55,18 +55,20 @@ async function runnerOf(options: KafkaOptions, port: number, controllerPort: num
     // Its image sets log.dirs; the rest is as below.
     return container({ image: imageOf('kafka'), port, inside: port, env: { ...env, KAFKA_HEAP_OPTS: `-Xmx${heapMb}m` } });
   }
-  const folder = await folderFor(undefined, 'keywatch-kafka-');
-  const config = join(folder, 'server.properties');
-  const classpath = join(await kafkaJars(), '*');
-  const properties = { ...serverProperties({ protocol, port, controllerPort, host: '127.0.0.1' }), 'log.dirs': join(folder, 'logs'), ...options.properties };
-  await writeFile(config, propertiesFile(properties));
-  await writeFile(join(folder, 'log4j2.properties'), LOGGING);
-  const logging = `-Dlog4j2.configurationFile=${join(folder, 'log4j2.properties')}`;
-  const users = (options.scram ?? []).flatMap(({ mechanism, name, password }) => ['--add-scram', `${mechanism}=[name=${name},password=${password}]`]);
-  const id = randomBytes(16).toString('base64url').replace(/^-/, 'A');
   const { program } = means.java;
-  await run(program, ['-XX:TieredStopAtLevel=1', logging, '-cp', classpath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', config, ...users]);
-  return local({ program, folder, args: [`-Xmx${heapMb}m`, '-XX:+UseSerialGC', logging, '-cp', classpath, 'kafka.Kafka', config] });
+  const classpath = join(await kafkaJars(), '*');
+  return inFreshFolder(undefined, 'keywatch-kafka-', async (folder) => {
+    const config = join(folder, 'server.properties');
+    const properties = { ...serverProperties({ protocol, port, controllerPort, host: '127.0.0.1' }), 'log.dirs': join(folder, 'logs'), ...options.properties };
+    await writeFile(config, propertiesFile(properties));
+    await writeFile(join(folder, 'log4j2.properties'), LOGGING);
+    const java = [`-Dlog4j2.configurationFile=${join(folder, 'log4j2.properties')}`, '-cp', classpath];
+    const users = (options.scram ?? []).flatMap(({ mechanism, name, password }) => ['--add-scram', `${mechanism}=[name=${name},password=${password}]`]);
+    // A cluster id that began with a dash would be taken for an option.
+    const id = randomBytes(16).toString('base64url').replace(/^-/, 'A');
+    await run(program, ['-XX:TieredStopAtLevel=1', ...java, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', config, ...users]);
+    return local({ program, folder, args: [`-Xmx${heapMb}m`, '-XX:+UseSerialGC', ...java, 'kafka.Kafka', config] });
+  });
 }
 
 function serverProperties(options: {

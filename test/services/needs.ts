@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
+import { HAS_NGINX } from './nginx.ts';
+import { HAS_RSYSLOG } from './rsyslog.ts';
 import type { ServiceName, SharedServices } from './shared.ts';
 
-/** What a test needs: a shared server, or `own` ones that it may break. */
-export type Need = ServiceName | 'own';
+/** What a test needs: a shared server, `own` ones that it may break, or a program of the system. */
+export type Need = ServiceName | 'own' | keyof typeof PROGRAMS;
+
+const PROGRAMS = { nginx: HAS_NGINX, rsyslog: HAS_RSYSLOG } as const;
 
 const shared: SharedServices = inject('services');
 
@@ -37,7 +41,16 @@ export function fresh(name: string): string {
 }
 
 function isThere(need: Need): boolean {
-  return need === 'own' ? shared.canStart : shared.has[need];
+  switch (need) {
+    case 'own':
+      return shared.canStart;
+    case 'nginx':
+    case 'rsyslog':
+      return PROGRAMS[need];
+    case 'kafka':
+    case 'elasticsearch':
+      return shared.has[need];
+  }
 }
 
 async function address(name: ServiceName): Promise<string> {
