@@ -41,16 +41,7 @@ export function fresh(name: string): string {
 }
 
 function isThere(need: Need): boolean {
-  switch (need) {
-    case 'own':
-      return shared.canStart;
-    case 'nginx':
-    case 'rsyslog':
-      return PROGRAMS[need];
-    case 'kafka':
-    case 'elasticsearch':
-      return shared.has[need];
-  }
+  return { ...shared.has, own: shared.canStart, ...PROGRAMS }[need];
 }
 
 async function address(name: ServiceName): Promise<string> {

@@ -44,8 +44,9 @@ export async function recordCount(brokers: string, topic: string): Promise<numbe
 /** All records that the topic holds now, without Keywatch: for an independent count. Leaves no group behind. */
 export async function readTopic(brokers: string, topic: string): Promise<readonly TopicRecord[]> {
   const count = await recordCount(brokers, topic);
-  const records: TopicRecord[] = [];
-  if (count === 0) return records;
+  if (count === 0) return [];
+  // By place: a group that has to join again starts over.
+  const records = new Map<string, TopicRecord>();
   const client = quietClient(brokers);
   const groupId = `read-${topic}`;
   const consumer = client.consumer({ groupId });
@@ -53,12 +54,14 @@ export async function readTopic(brokers: string, topic: string): Promise<readonl
   try {
     await consumer.subscribe({ topic, fromBeginning: true });
     await new Promise<void>((resolve, reject) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+      consumer.on(consumer.events.CRASH, ({ payload }) => {
+        if (!payload.restart) reject(payload.error);
+      });
       void consumer.run({
         autoCommit: false,
         eachMessage: ({ partition, message }) => {
-          records.push({ partition, offset: Number(message.offset), value: message.value?.toString() ?? '' });
-          if (records.length === count) resolve();
+          records.set(`${partition}:${message.offset}`, { partition, offset: Number(message.offset), value: message.value?.toString() ?? '' });
+          if (records.size === count) resolve();
           return Promise.resolve();
         },
       });
@@ -73,5 +76,5 @@ export async function readTopic(brokers: string, topic: string): Promise<readonl
   } finally {
     await admin.disconnect();
   }
-  return records;
+  return [...records.values()];
 }
