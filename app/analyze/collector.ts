@@ -35,6 +35,7 @@ export class Collector {
   readonly latency = new LatencyHistogram();
   readonly routes = new TopList();
   readonly agents = new TopList();
+  readonly countries = new TopList();
   readonly rejects = new Map<RejectReason, { count: number; file: number; position: number }>();
   readonly recordsByFile = new Map<number, number>();
   /** Kinds of owners met, by file: whether it shows keys or users at all. */
@@ -66,6 +67,7 @@ export class Collector {
   addTops(tops: SegmentTops): void {
     this.routes.add(tops.routes);
     this.agents.add(tops.agents);
+    this.countries.add(tops.countries);
     for (const [bucket, count] of tops.latency) this.latency.add(bucket, count);
   }
 

@@ -69,7 +69,7 @@ export function buildReport(input: ReportInput): AnalyzeReport {
     activity: grid === undefined ? null : activityOf(collector, grid),
     keys: keysOf(collector, directory, grid),
     networks: networksOf(collector, directory),
-    top: { routes: topOf(collector.routes), agents: topOf(collector.agents), countries: [] },
+    top: { routes: topOf(collector.routes), agents: topOf(collector.agents), countries: topOf(collector.countries) },
     limits: input.limits,
     alerts: input.alerts,
     rules: reportRules(rules, input.alerts, new Map(rules.map((rule) => [rule.id, ruleLimits(input.config, rule.id)]))),

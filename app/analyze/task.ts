@@ -2,6 +2,7 @@ import { Fingerprinter } from '../../core/fingerprint.ts';
 import type { PartialBatch } from '../../core/partial.ts';
 import { Secret } from '../../core/secret.ts';
 import type { EpochMs, Offset } from '../../core/types.ts';
+import { type GeoBytes, geoOf } from '../../ingest/enrich/mmdb-geo.ts';
 import { formatOf } from '../../ingest/parse/detect.ts';
 import { Normaliser } from '../../ingest/parse/normaliser.ts';
 import type { IngestLimits } from '../../ingest/ingest-options.ts';
@@ -25,6 +26,8 @@ export type ReadingOptions = {
   readonly lineBytesMax: number;
   readonly since: EpochMs | undefined;
   readonly until: EpochMs | undefined;
+  /** Databases that say where addresses are, in shared memory. */
+  readonly geo?: readonly GeoBytes[] | undefined;
 };
 
 /** A share of the work: a range of a plain file, or a packed file as a whole. */
@@ -54,7 +57,8 @@ export class TaskReader {
   constructor(options: ReadingOptions) {
     this.#options = options;
     const { pepper, keyNames, keyBy, trustedProxies, depth } = options;
-    this.#normaliser = new Normaliser({ fingerprinter: new Fingerprinter(new Secret(pepper)), keyNames, keyBy, trustedProxies, forwardedDepth: depth });
+    const geo = options.geo === undefined || options.geo.length === 0 ? undefined : geoOf(options.geo);
+    this.#normaliser = new Normaliser({ fingerprinter: new Fingerprinter(new Secret(pepper)), keyNames, keyBy, trustedProxies, forwardedDepth: depth, geo });
     this.#normaliser.routes.hasObjects = false;
   }
 

@@ -9,6 +9,10 @@ export const TERMS_OF: readonly (((normaliser: Normaliser) => TermSource) | unde
       return (normaliser) => normaliser.addresses;
     case 'network':
       return (normaliser) => normaliser.networks;
+    case 'asn':
+      return (normaliser) => normaliser.asns;
+    case 'country':
+      return (normaliser) => normaliser.countries;
     case 'agent':
       return (normaliser) => normaliser.agents;
     case 'route':

@@ -6,6 +6,8 @@ import type { EventCells } from '../parse/tokens.ts';
 export type SegmentTops = {
   readonly routes: readonly TopEntry[];
   readonly agents: readonly TopEntry[];
+  /** Empty where no database says where addresses are. */
+  readonly countries: readonly TopEntry[];
   /** Pairs of bucket and count (`core/sketch/latency.ts`). */
   readonly latency: readonly (readonly [bucket: number, count: number])[];
 };
@@ -14,16 +16,18 @@ type TopEntry = readonly [text: string, requests: number, failed: number];
 /** The values with the most requests that are handed on; a segment has far fewer routes in any real log. */
 const TOP_MAX = 2000;
 
-/** Requests per route and per agent, and latencies, over all entities of the open segment: exact, by dense numbers. */
+/** Requests per route, per agent and per country, and latencies, over all entities of the open segment: exact, by dense numbers. */
 export class TopCounts {
   readonly #routes = new TermCounts();
   readonly #agents = new TermCounts();
+  readonly #countries = new TermCounts();
   readonly #latency = new Map<number, number>();
 
   count(event: EventCells): void {
     const failed = event.status >= 400 ? 1 : 0;
     this.#routes.count(event.route, failed);
     this.#agents.count(event.agent, failed);
+    if (event.country !== 0) this.#countries.count(event.country, failed);
     if (event.latencyUs < 0) return;
     const bucket = latencyBucket(event.latencyUs);
     this.#latency.set(bucket, (this.#latency.get(bucket) ?? 0) + 1);
@@ -31,7 +35,12 @@ export class TopCounts {
 
   /** Hands out the counts and starts anew. Before the dictionaries are emptied. */
   take(normaliser: Normaliser): SegmentTops {
-    const tops = { routes: this.#routes.take(normaliser.routes.terms.texts), agents: this.#agents.take(normaliser.agents.texts), latency: [...this.#latency] };
+    const tops = {
+      routes: this.#routes.take(normaliser.routes.terms.texts),
+      agents: this.#agents.take(normaliser.agents.texts),
+      countries: this.#countries.take(normaliser.countries.texts),
+      latency: [...this.#latency],
+    };
     this.#latency.clear();
     return tops;
   }

@@ -13,6 +13,8 @@ import { TallyArena } from './tally-arena.ts';
 
 const ADDRESS = DIMENSIONS.indexOf('address');
 const NETWORK = DIMENSIONS.indexOf('network');
+const ASN = DIMENSIONS.indexOf('asn');
+const COUNTRY = DIMENSIONS.indexOf('country');
 const AGENT = DIMENSIONS.indexOf('agent');
 const ROUTE = DIMENSIONS.indexOf('route');
 const OBJECT = DIMENSIONS.indexOf('object');
@@ -183,6 +185,14 @@ export class Slots {
         // The addresses have just become an estimate: from here on the networks are counted by themselves.
         if (!wasHeavy && tallies.isHeavy(after)) this.#startNetworks(base, after);
       }
+    }
+    if (event.asn !== 0) {
+      const terms = normaliser.asns;
+      tally[base + ASN] = tallies.add(tally[base + ASN] as number, terms.hi[event.asn] as number, terms.lo[event.asn] as number, 1, failed);
+    }
+    if (event.country !== 0) {
+      const terms = normaliser.countries;
+      tally[base + COUNTRY] = tallies.add(tally[base + COUNTRY] as number, terms.hi[event.country] as number, terms.lo[event.country] as number, 1, failed);
     }
     if (event.agent !== 0) {
       const terms = normaliser.agents;

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Fingerprinter } from '../../core/fingerprint.ts';
 import { Secret } from '../../core/secret.ts';
+import { geoOf } from '../enrich/mmdb-geo.ts';
 import { formatOf } from '../parse/detect.ts';
 import { Normaliser } from '../parse/normaliser.ts';
 import { PartitionIngest } from '../partition-ingest.ts';
@@ -9,7 +10,8 @@ import type { FromCellWorker, ToCellWorker, WorkerReading } from './messages.ts'
 
 /** A thread that counts whole segments, one after the other, and hands each back as one batch. */
 function serve(port: NonNullable<typeof parentPort>, reading: WorkerReading): void {
-  const { pepper, ...options } = reading;
+  const { pepper, geo: shared, ...options } = reading;
+  const geo = shared === undefined || shared.length === 0 ? undefined : geoOf(shared);
   const fingerprinter = new Fingerprinter(new Secret(pepper));
   // One for each open cell, as its numbers belong to one segment: of two logs that are read in turn, the end of one's segment may empty it.
   const idle: Normaliser[] = [];
@@ -25,7 +27,7 @@ function serve(port: NonNullable<typeof parentPort>, reading: WorkerReading): vo
         const { source, segmentBytes, descriptor, start, limits } = message.spec;
         const format = formatOf(descriptor, reading.keyNames);
         if (format === undefined) throw new Error(`BUG: no format is described by "${descriptor}"`);
-        const normaliser = idle.pop() ?? new Normaliser({ ...options, fingerprinter });
+        const normaliser = idle.pop() ?? new Normaliser({ ...options, fingerprinter, geo });
         const ingest = new PartitionIngest({ source, partition: 0, generation: 1, segmentBytes, format, normaliser, limits });
         ingest.startAt(start);
         cells.set(message.cell, { ingest, normaliser });

@@ -1,4 +1,5 @@
 import type { Offset } from '../../core/types.ts';
+import type { GeoBytes } from '../enrich/mmdb-geo.ts';
 import type { IngestLimits } from '../ingest-options.ts';
 import type { PackedBatch } from '../transfer.ts';
 
@@ -9,6 +10,8 @@ export type WorkerReading = {
   readonly keyBy: 'auto' | 'key' | 'user' | 'client';
   readonly trustedProxies: readonly string[];
   readonly forwardedDepth: number;
+  /** Databases of its parent, in shared memory (`MmdbGeo.shared`). */
+  readonly geo?: readonly GeoBytes[] | undefined;
 };
 
 /** One segment of one partition. */

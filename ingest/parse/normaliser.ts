@@ -1,6 +1,7 @@
 import type { Fingerprinter } from '../../core/fingerprint.ts';
 import { networkOf } from '../../core/network.ts';
 import { REJECT_REASONS, type RejectReason } from '../../core/types.ts';
+import type { Geo } from '../enrich/geo.ts';
 import { canonicalAgent } from '../redact.ts';
 import { PRIVATE_RANGES, canonicalAddress, trustedProxies } from './address.ts';
 import { accessOf, countOf, isNone, readCount, readStatus, skipScheme, splitRequest, statusOf } from './fields.ts';
@@ -19,6 +20,8 @@ export type NormaliserOptions = {
   readonly trustedProxies?: readonly string[];
   /** How many hops of X-Forwarded-For are believed at most; 0 is no limit. */
   readonly forwardedDepth?: number;
+  /** Where addresses are; without one countries and networks (ASN) are not counted. */
+  readonly geo?: Geo | undefined;
 };
 
 /**
@@ -63,6 +66,8 @@ export class Normaliser {
   /** A client field can hold a whole X-Forwarded-For list. */
   readonly addresses: Terms = new Terms((raw) => (raw.includes(',') ? this.#rightmostOf(raw) : canonicalAddress(raw)));
   readonly networks = new Terms((raw) => raw);
+  readonly countries = new Terms((raw) => raw);
+  readonly asns = new Terms((raw) => raw);
   readonly agents = new Terms(canonicalAgent);
   readonly routes = new Routes();
   readonly #keyNames: KeyNames;
@@ -74,6 +79,11 @@ export class Normaliser {
   #trust = new Uint8Array(1024);
   /** Per address number: the number of its network + 1, 0 unknown. */
   #network = new Int32Array(1024);
+  readonly #geo: Geo | undefined;
+  #geoVersion = 0;
+  /** Per address number: the number of its country + 1 and of its ASN, 0 unknown. */
+  #country = new Int32Array(0);
+  #asn = new Int32Array(0);
 
   constructor(options: NormaliserOptions) {
     this.owners = new Owners(options.fingerprinter);
@@ -81,6 +91,7 @@ export class Normaliser {
     this.#keyBy = options.keyBy ?? 'auto';
     this.#isTrusted = trustedProxies(options.trustedProxies ?? PRIVATE_RANGES);
     this.#depth = options.forwardedDepth ?? 0;
+    this.#geo = options.geo;
   }
 
   /** Leaves out what only sketches need: agents (of keys), routes and objects. For measuring what they cost. */
@@ -100,6 +111,9 @@ export class Normaliser {
     this.routes.clear();
     this.#trust.fill(0);
     this.#network.fill(0);
+    this.countries.clear();
+    this.asns.clear();
+    this.#country.fill(0);
   }
 
   networkNumber(address: number): number {
@@ -143,6 +157,7 @@ export class Normaliser {
       this.#lean(tokens, cells);
       return FINE;
     }
+    if (this.#geo !== undefined) this.#locate(this.#geo, cells);
     cells.agent = this.agents.intern(buf, view, start[R.agent] as number, end[R.agent] as number);
 
     let targetEnd = end[R.target] as number;
@@ -171,6 +186,33 @@ export class Normaliser {
     for (let i = queryStart; i < queryEnd; i++) if (buf[i] === 35) queryEnd = i;
     this.#own(tokens, cells, queryStart, queryEnd);
     return FINE;
+  }
+
+  /** Sets country and ASN of the client. Each address is looked up once. */
+  #locate(geo: Geo, cells: EventCells): void {
+    const { address } = cells;
+    if (geo.version !== this.#geoVersion) {
+      this.#geoVersion = geo.version;
+      this.#country.fill(0);
+    }
+    if (address >= this.#country.length) this.#growPlaces(address);
+    if (this.#country[address] === 0) {
+      const text = this.addresses.texts[address] ?? '';
+      this.#country[address] = this.countries.internText(geo.country(text) ?? '') + 1;
+      this.#asn[address] = this.asns.internText(geo.asn(text) ?? '');
+    }
+    cells.country = (this.#country[address] as number) - 1;
+    cells.asn = this.#asn[address] as number;
+  }
+
+  #growPlaces(address: number): void {
+    const capacity = Math.max(1024, this.#country.length * 2, address + 1);
+    const country = new Int32Array(capacity);
+    country.set(this.#country);
+    this.#country = country;
+    const asn = new Int32Array(capacity);
+    asn.set(this.#asn);
+    this.#asn = asn;
   }
 
   #lean(tokens: Tokens, cells: EventCells): void {

@@ -108,6 +108,9 @@ export class EventCells {
   address = 0;
   agent = 0;
   route = 0;
+  /** Of the address; 0 also where no database is configured. */
+  country = 0;
+  asn = 0;
   objectHi = 0;
   objectLo = 0;
 }
