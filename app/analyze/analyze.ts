@@ -9,6 +9,7 @@ import type { EpochMs } from '../../core/types.ts';
 import { MINUTE_MS, startOf } from '../../core/window.ts';
 import { createJudge } from '../../detectors/judge.ts';
 import { Suggester } from '../../detectors/suggest.ts';
+import type { GeoBytes } from '../../ingest/enrich/mmdb-geo.ts';
 import { detectFormat } from '../../ingest/parse/detect.ts';
 import { type PartitionIngest, SEGMENT_WINDOW } from '../../ingest/partition-ingest.ts';
 import { fileOnce } from '../../ingest/source/file-once.ts';
@@ -29,6 +30,8 @@ export type AnalyzeOptions = {
   readonly pepper: string;
   readonly since: EpochMs | undefined;
   readonly until: EpochMs | undefined;
+  /** Databases that say where addresses are (`MmdbGeo.shared`). */
+  readonly geo?: readonly GeoBytes[] | undefined;
   readonly threads: number;
   readonly isSuggesting: boolean;
   /** What the limits are called in the report. */
@@ -57,6 +60,7 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
     lineBytesMax: config.limits.lineBytes,
     since: options.since,
     until: options.until,
+    geo: options.geo,
   };
   const plan = await planTasks(options.names, reading, readingOptions);
   const problems = [...plan.problems];
