@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import type * as KafkaJs from 'kafkajs';
 import { COMPRESSION, compress, decompress } from './codecs.ts';
-import { patchFetch } from './patch-fetch.ts';
+import { type DecoderChoice, patchFetch } from './patch-fetch.ts';
+import { selfTest } from './patch-self-test.ts';
 
 /** Which decoder is in use: `raw` delivers whole record batches, `stock` single messages as kafkajs decodes them. `why` is one line. */
 export type PatchResult = { readonly hook: 'raw' | 'stock'; readonly why?: string };
@@ -10,6 +11,7 @@ export type PatchResult = { readonly hook: 'raw' | 'stock'; readonly why?: strin
 const PATCHED_VERSION = '2.2.4';
 
 const load = createRequire(import.meta.url);
+const choice: DecoderChoice = { hook: 'stock' };
 let result: PatchResult | undefined;
 
 /** The module, patched. Everything that needs more of kafkajs than its types takes it from here. */
@@ -20,20 +22,32 @@ export function kafkajs(): typeof KafkaJs {
 
 /**
  * Adds the codecs that kafkajs lacks, and mends it where it burns the processor and where it leaks aborted records.
- * For the whole process, once: the first call decides, later ones only tell what was decided. `stock` leaves the hook out.
+ * Puts the raw-batch hook in place of its decoder, when that passes its self-test. For the whole process, once: later calls only tell what was decided.
  */
-export function patchKafkajs(wanted: 'raw' | 'stock' = 'raw'): PatchResult {
-  result ??= patch(wanted);
+export function patchKafkajs(): PatchResult {
+  result ??= patch();
   return result;
 }
 
-function patch(wanted: 'raw' | 'stock'): PatchResult {
-  registerCodecs(load('kafkajs') as typeof KafkaJs);
+/** For tests: which decoder runs from now on in this process. Returns the one that ran before. */
+export function chooseDecoder(hook: 'raw' | 'stock'): 'raw' | 'stock' {
+  patchKafkajs();
+  const before = choice.hook;
+  choice.hook = hook;
+  return before;
+}
+
+function patch(): PatchResult {
+  const module = load('kafkajs') as typeof KafkaJs;
+  registerCodecs(module);
   const { version } = load('kafkajs/package.json') as { readonly version: string };
   if (version !== PATCHED_VERSION) return { hook: 'stock', why: `kafkajs is ${version}, our patches are for ${PATCHED_VERSION}` };
   patchRequestQueue();
-  patchFetch(load);
-  return { hook: 'stock', why: wanted === 'stock' ? 'it was asked for' : 'the raw-batch hook is not built yet' };
+  patchFetch(load, { choice, refuse: (why) => new module.KafkaJSNonRetriableError(why) });
+  const fault = selfTest(load);
+  if (fault !== undefined) return { hook: 'stock', why: `the self-test of the raw-batch hook failed: ${fault}` };
+  choice.hook = 'raw';
+  return { hook: 'raw' };
 }
 
 /** kafkajs calls them for what it decodes itself, and for what a producer sends. A fault there is final: the same bytes come again. */

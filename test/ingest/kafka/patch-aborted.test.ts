@@ -31,14 +31,15 @@ function play(steps: readonly Step[]): {
 
 function messageOf(entry: Entry): FetchedMessage {
   const isControl = entry.kind !== 'record';
-  return {
+  const message = {
     key: isControl ? Buffer.from([0, 0, 0, entry.kind === 'abort' ? 0 : 1]) : null,
     value: Buffer.from('x'),
     offset: String(entry.offset),
     timestamp: '0',
     isControlRecord: isControl,
-    ...{ batchContext: { firstOffset: String(entry.offset), producerId: String(entry.producer), inTransaction: true } },
+    batchContext: { firstOffset: String(entry.offset), producerId: String(entry.producer), inTransaction: true },
   };
+  return message;
 }
 
 test('exactly the records of aborted transactions are hidden, however they overlap and wherever a fetch starts and ends', () => {

@@ -1,27 +1,33 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { COMPRESSION } from '../../../ingest/kafka/codecs.ts';
+import { chooseDecoder } from '../../../ingest/kafka/patch.ts';
 import { kafka, lacks } from '../../services/needs.ts';
 import { encodeRecordBatch } from '../../support/record-batch.ts';
 import { produceRaw } from '../../support/raw-produce.ts';
 import { RecordReader } from './record-reader.ts';
 
-const CODECS = Object.entries(COMPRESSION);
+const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 const lines = (count: number, name = 'r'): readonly string[] => Array.from({ length: count }, (_, index) => `{"name":"${name}","n":${index}}`);
 
-describe.skipIf(lacks('kafka'))('on a real broker', () => {
+describe.skipIf(lacks('kafka')).each(['raw', 'stock'] as const)('on a real broker, %s decoder', (hook) => {
   let broker: RecordReader;
+  let before: 'raw' | 'stock';
   beforeAll(async () => {
     broker = new RecordReader(await kafka());
+    before = chooseDecoder(hook);
   });
-  afterAll(() => broker[Symbol.asyncDispose]());
+  afterAll(async () => {
+    chooseDecoder(before);
+    await broker[Symbol.asyncDispose]();
+  });
 
-  test.each(CODECS)('what was sent with %s is read, and a broker can read what we packed', async (_name, type) => {
+  test.each(CODECS)('what was sent with %s is read, and a broker can read what we packed', async (codec) => {
     // Another codec for the topic makes the broker unpack ours.
-    const topic = await broker.topic({ 'compression.type': type === COMPRESSION.gzip ? 'zstd' : 'gzip' });
+    const topic = await broker.topic({ 'compression.type': codec === 'gzip' ? 'zstd' : 'gzip' });
     const kept = await broker.topic();
     const want = lines(3_000);
-    await broker.send(topic, want, type);
-    await broker.send(kept, want, type);
+    await broker.send(topic, want, codec);
+    await broker.send(kept, want, codec);
     expect(await broker.values(topic)).toEqual(want);
     const { records } = await broker.read(kept);
     expect(records.map(({ value }) => value)).toEqual(want);
@@ -32,8 +38,8 @@ describe.skipIf(lacks('kafka'))('on a real broker', () => {
   test.each(['gzip', 'snappy', 'lz4', 'zstd', 'uncompressed'])('batches that the broker, which is Java, packed with %s are read', async (type) => {
     const topic = await broker.topic({ 'compression.type': type });
     const want = lines(3_000);
-    await broker.send(topic, want, COMPRESSION.none);
-    await broker.send(topic, want, COMPRESSION.lz4);
+    await broker.send(topic, want, 'none');
+    await broker.send(topic, want, 'lz4');
     expect(await broker.values(topic)).toEqual([...want, ...want]);
   });
 
@@ -67,9 +73,39 @@ describe.skipIf(lacks('kafka'))('on a real broker', () => {
 
   test('records without a value are empty, and reading starts in the middle of a batch', async () => {
     const topic = await broker.topic();
-    await broker.send(topic, ['a', null, 'c', 'd'], COMPRESSION.zstd);
+    await broker.send(topic, ['a', null, 'c', 'd'], 'zstd');
     expect(await broker.values(topic)).toEqual(['a', '', 'c', 'd']);
     expect(await broker.values(topic, 1)).toEqual(['', 'c', 'd']);
     expect(await broker.values(topic, 3)).toEqual(['d']);
+  });
+
+  test('a block is one record batch, with its checksum where the hook shows it', async () => {
+    const topic = await broker.topic();
+    const batches = [0, 1].map((index) =>
+      encodeRecordBatch([{ value: Buffer.from(`a${index}`) }, { value: Buffer.from(`b${index}`) }], { firstTimestamp: Date.now() }),
+    );
+    for (const batch of batches) await produceRaw(broker.address, topic, batch);
+    const { records } = await broker.read(topic);
+    // The broker assigns the offset, which the checksum does not cover.
+    const [first, second] = batches.map((batch) => (hook === 'raw' ? batch.readUInt32BE(17) : 0));
+    expect(records.map(({ value, baseOffset, crc }) => [value, baseOffset, crc])).toEqual([
+      ['a0', 0, first],
+      ['b0', 0, first],
+      ['a1', 2, second],
+      ['b1', 2, second],
+    ]);
+  });
+});
+
+describe.skipIf(lacks('kafka'))('with the hook, on a real broker', () => {
+  test.each([125_001, 200_000])('a batch of %d records, which kills the stock decoder, is read', async (count) => {
+    await using broker = new RecordReader(await kafka());
+    const topic = await broker.topic({ 'max.message.bytes': '20000000' });
+    const records = Array.from({ length: count }, (_, index) => ({ value: Buffer.from(String(index)) }));
+    await produceRaw(broker.address, topic, encodeRecordBatch(records, { compression: COMPRESSION.lz4, firstTimestamp: Date.now() }));
+    await produceRaw(broker.address, topic, encodeRecordBatch(records, { firstTimestamp: Date.now() }));
+    const read = (await broker.read(topic)).records;
+    expect(read).toHaveLength(2 * count);
+    expect(read.every(({ offset, value }, index) => offset === index && value === String(index % count))).toBe(true);
   });
 });

@@ -1,7 +1,9 @@
 import type { Kafka } from 'kafkajs';
 import type { Offset } from '../../../core/types.ts';
+import type { COMPRESSION } from '../../../ingest/kafka/codecs.ts';
 import { openKafka } from '../../../ingest/kafka/client.ts';
 import { type CorruptBatch, MessageBlocks } from '../../../ingest/kafka/message-block.ts';
+import { kafkajs } from '../../../ingest/kafka/patch.ts';
 import { fresh } from '../../services/needs.ts';
 
 export type ReadRecord = {
@@ -14,6 +16,14 @@ export type ReadRecord = {
 };
 type Read = { readonly records: readonly ReadRecord[]; readonly corrupt: readonly CorruptBatch[] };
 
+const { CompressionTypes } = kafkajs();
+const TYPES = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD,
+};
 const END = 'the end';
 
 /** Topics of a test, written by kafkajs and read the way a consumer of ours reads them. */
@@ -40,10 +50,10 @@ export class RecordReader implements AsyncDisposable {
     return topic;
   }
 
-  async send(topic: string, values: readonly (string | null)[], compression = 0): Promise<void> {
+  async send(topic: string, values: readonly (string | null)[], codec: keyof typeof COMPRESSION = 'none'): Promise<void> {
     const producer = this.kafka.producer({ retry: { retries: 10 } });
     await producer.connect();
-    await producer.send({ topic, compression, messages: values.map((value) => ({ value })) });
+    await producer.send({ topic, compression: TYPES[codec], messages: values.map((value) => ({ value })) });
     await producer.disconnect();
   }
 
@@ -100,6 +110,10 @@ export class RecordReader implements AsyncDisposable {
   async #admin(run: (admin: ReturnType<Kafka['admin']>) => Promise<void>): Promise<void> {
     const admin = this.kafka.admin();
     await admin.connect();
-    await run(admin).finally(() => admin.disconnect());
+    try {
+      await run(admin);
+    } finally {
+      await admin.disconnect();
+    }
   }
 }

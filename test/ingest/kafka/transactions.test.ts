@@ -1,14 +1,20 @@
 import type { Producer, Transaction } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { chooseDecoder } from '../../../ingest/kafka/patch.ts';
 import { fresh, kafka, lacks } from '../../services/needs.ts';
 import { RecordReader } from './record-reader.ts';
 
-describe.skipIf(lacks('kafka'))('transactions on a real broker', () => {
+describe.skipIf(lacks('kafka')).each(['raw', 'stock'] as const)('transactions on a real broker, %s decoder', (hook) => {
   let broker: RecordReader;
+  let before: 'raw' | 'stock';
   beforeAll(async () => {
     broker = new RecordReader(await kafka());
+    before = chooseDecoder(hook);
   });
-  afterAll(() => broker[Symbol.asyncDispose]());
+  afterAll(async () => {
+    chooseDecoder(before);
+    await broker[Symbol.asyncDispose]();
+  });
 
   /** Producers whose transactions overlap: what each sends stands at once in the log. */
   async function connected(names: readonly string[]): Promise<readonly Producer[]> {
