@@ -23,7 +23,8 @@ export async function readCapabilities(elasticsearch: Elasticsearch): Promise<Ca
   const { versions, modules } = await readNodes(elasticsearch);
   const [ilm, histogram] = [await asksIlm(elasticsearch), await asksHistogram(elasticsearch)];
   // Where asking is not allowed, the names of the modules still tell.
-  const fromModules = (capability: Capability, module: string): Capability => (capability === 'unknown' && modules.size > 0 ? (modules.has(module) ? 'yes' : 'no') : capability);
+  const fromModules = (capability: Capability, module: string): Capability =>
+    capability === 'unknown' && modules.size > 0 ? (modules.has(module) ? 'yes' : 'no') : capability;
   return { versions, ilm: fromModules(ilm, ILM_MODULE), histogram: fromModules(histogram, HISTOGRAM_MODULE) };
 }
 
@@ -69,4 +70,3 @@ async function ask(elasticsearch: Elasticsearch, what: string, question: (option
     }
   });
 }
-

@@ -31,7 +31,7 @@ export async function readDocuments<T>(
       await client.indices.refresh({ index }, options);
       return (await client.openPointInTime({ index, keep_alive: KEEP_ALIVE }, options)).id;
     });
-    for (let after: estypes.SortResults | undefined; ; ) {
+    for (let after: estypes.SortResults | undefined; ;) {
       const size = Math.min(PAGE, limit - found.length);
       const request: estypes.SearchRequest = {
         pit: { id: pit, keep_alive: KEEP_ALIVE },

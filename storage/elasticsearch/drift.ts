@@ -22,6 +22,10 @@ function flatten(value: unknown, path = '', into = new Map<string, string>()): R
     for (const [name, member] of members) flatten(member, path === '' ? name : `${path}.${name}`, into);
     return into;
   }
-  into.set(path, Array.isArray(value) ? JSON.stringify(value.map(String)) : String(value));
+  into.set(path, Array.isArray(value) ? JSON.stringify(value.map(textOf)) : textOf(value));
   return into;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

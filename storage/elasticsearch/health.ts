@@ -42,7 +42,7 @@ export async function readHealth(elasticsearch: Elasticsearch, prefix: string): 
   const settings = await allowed(readSettings(elasticsearch));
   return {
     cluster: health.cluster_name,
-    status: String(health.status).toLowerCase() as ClusterHealth['status'],
+    status: statusOf(health.status),
     versions,
     nodes: health.number_of_nodes,
     unassignedShards: health.unassigned_shards,
@@ -53,6 +53,12 @@ export async function readHealth(elasticsearch: Elasticsearch, prefix: string): 
     shardsMax: shardsMaxOf(settings, health.number_of_data_nodes),
     clockSkewMs: await allowed(readClockSkew(elasticsearch)),
   };
+}
+
+/** Client types allow both spellings. */
+function statusOf(status: string): ClusterHealth['status'] {
+  const lower = status.toLowerCase();
+  return lower === 'green' || lower === 'yellow' ? lower : 'red';
 }
 
 /** Undefined when the credentials have no right to ask; every other fault is thrown. */
@@ -188,17 +194,28 @@ function versionRow({ versions }: ClusterHealth): HealthRow {
 
 function diskRow({ disks, blocked, isDiskGuarded }: ClusterHealth): HealthRow {
   if (blocked !== undefined && blocked.length > 0)
-    return row('elasticsearch disk', 'fail', `${blocked.length} indices take no writes: ${blocked.slice(0, 3).join(', ')}`, 'free disk space; then the block goes, or remove index.blocks');
+    return row(
+      'elasticsearch disk',
+      'fail',
+      `${blocked.length} indices take no writes: ${blocked.slice(0, 3).join(', ')}`,
+      'free disk space; then the block goes, or remove index.blocks',
+    );
   if (disks === undefined) return row('elasticsearch disk', 'warn', UNSEEN, 'grant the cluster privilege monitor');
   const fullest = disks.toSorted((a, b) => a.freeBytes / a.totalBytes - b.freeBytes / b.totalBytes)[0];
   if (fullest === undefined) return row('elasticsearch disk', 'warn', 'no node tells of its disk', 'ask GET _nodes/stats/fs');
   const evidence = `${fullest.node} has ${gib(fullest.freeBytes)} of ${gib(fullest.totalBytes)} GiB free`;
   if (isDiskGuarded === false) {
     const isNearlyFull = fullest.stage !== 'fine';
-    return row('elasticsearch disk', isNearlyFull ? 'warn' : 'ok', `${evidence}; watermarks are switched off`, isNearlyFull ? 'free disk space: nothing stops Elasticsearch before the disk is full' : '');
+    return row(
+      'elasticsearch disk',
+      isNearlyFull ? 'warn' : 'ok',
+      `${evidence}; watermarks are switched off`,
+      isNearlyFull ? 'free disk space: nothing stops Elasticsearch before the disk is full' : '',
+    );
   }
   if (fullest.stage === 'flood') return row('elasticsearch disk', 'fail', `${evidence}: over the flood stage`, 'free disk space: writes are refused');
-  if (fullest.stage !== 'fine') return row('elasticsearch disk', 'warn', `${evidence}: over the ${fullest.stage} watermark`, 'free disk space or shorten retention');
+  if (fullest.stage !== 'fine')
+    return row('elasticsearch disk', 'warn', `${evidence}: over the ${fullest.stage} watermark`, 'free disk space or shorten retention');
   return row('elasticsearch disk', 'ok', evidence);
 }
 
@@ -209,7 +226,8 @@ function gib(bytes: number): string {
 function shardsRow({ shards, shardsMax }: ClusterHealth): HealthRow {
   if (shardsMax === undefined) return row('elasticsearch shards', 'warn', `${shards}; the limit: ${UNSEEN}`, 'grant the cluster privilege monitor');
   const evidence = `${shards} of at most ${shardsMax}`;
-  if (shards >= shardsMax) return row('elasticsearch shards', 'fail', evidence, 'no index can be made: delete old indices, add a node, or raise cluster.max_shards_per_node');
+  if (shards >= shardsMax)
+    return row('elasticsearch shards', 'fail', evidence, 'no index can be made: delete old indices, add a node, or raise cluster.max_shards_per_node');
   if (shards >= shardsMax * SHARDS_WARN_SHARE)
     return row('elasticsearch shards', 'warn', evidence, 'a new day needs a few more: delete old indices, shorten retention or add a node');
   return row('elasticsearch shards', 'ok', evidence);

@@ -1,7 +1,6 @@
 import { ElasticsearchFault, isMissing } from './fault.ts';
 import { type Difference, differences } from './drift.ts';
-import { datedIndex } from './judge-indices.ts';
-import type { JudgeIndex } from './judge-indices.ts';
+import { type JudgeIndex, datedIndex } from './judge-indices.ts';
 import type { JudgeRetention } from './judge-retention.ts';
 import { DAY_MS } from '../../core/window.ts';
 import type { DurationMs, EpochMs } from '../../core/types.ts';
@@ -11,7 +10,11 @@ import type { Elasticsearch } from './client.ts';
  * Lifecycle policies of what dashboards read. The metric store is not among them: before it drops rows it freezes
  * the hours made of them, which Elasticsearch cannot know.
  */
-export type LifecyclePolicy = { readonly name: string; readonly index: 'window' | 'finding'; readonly policy: { readonly phases: Readonly<Record<string, unknown>> } };
+export type LifecyclePolicy = {
+  readonly name: string;
+  readonly index: 'window' | 'finding';
+  readonly policy: { readonly phases: Readonly<Record<string, unknown>> };
+};
 
 const MONTH_MS_MAX = 31 * DAY_MS;
 /** Hardly written any more: windows get late partials for a while after their day. */
@@ -96,7 +99,11 @@ export async function followedIndices(elasticsearch: Elasticsearch, prefix: stri
 }
 
 /** Indices from before the policy: their age counts from their name, too. */
-export async function follow(elasticsearch: Elasticsearch, indices: readonly FollowedIndex[], names: Readonly<Partial<Record<JudgeIndex, string>>>): Promise<void> {
+export async function follow(
+  elasticsearch: Elasticsearch,
+  indices: readonly FollowedIndex[],
+  names: Readonly<Partial<Record<JudgeIndex, string>>>,
+): Promise<void> {
   for (const { name, index, start } of indices) {
     const settings = { 'index.lifecycle.name': names[index] ?? null, 'index.lifecycle.origination_date': start };
     await elasticsearch.call(`setting the lifecycle of ${name}`, (client, options) => client.indices.putSettings({ index: name, settings }, options));

@@ -71,9 +71,13 @@ export class JournalEntries {
     const { elasticsearch, patienceMs } = this.#options;
     const request = { index: this.#index, id: idOf(document.seq), document };
     try {
-      await elasticsearch.call(`appending entry ${document.seq} to ${this.#index}`, (client, options) => client.create(request, { ...options, requestTimeout: REQUEST_TIMEOUT_MS }), {
-        patienceMs,
-      });
+      await elasticsearch.call(
+        `appending entry ${document.seq} to ${this.#index}`,
+        (client, options) => client.create(request, { ...options, requestTimeout: REQUEST_TIMEOUT_MS }),
+        {
+          patienceMs,
+        },
+      );
       return true;
     } catch (error) {
       if (!isConflict(error)) throw error;

@@ -154,6 +154,8 @@ function lacksOf(options: SetupOptions, { ilm, histogram }: Capabilities): reado
   const why = (capability: 'no' | 'unknown'): string => (capability === 'no' ? 'this server has none' : 'these credentials may not ask for it');
   if (options.ilm && ilm !== 'yes') lacks.push(`index lifecycle management: ${why(ilm)}; keywatch deletes old windows and findings itself, by name`);
   if (histogram !== 'yes')
-    lacks.push(`field type histogram: ${why(histogram)}; windows hold p50, p95 and p99 of each minute, and no percentile over several minutes can be computed from those`);
+    lacks.push(
+      `field type histogram: ${why(histogram)}; windows hold p50, p95 and p99 of each minute, and no percentile over several minutes can be computed from those`,
+    );
   return lacks;
 }

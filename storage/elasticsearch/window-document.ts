@@ -1,11 +1,9 @@
-import { C, at, errorsOf } from '../../core/counters.ts';
+import { C, type Counters, at, errorsOf } from '../../core/counters.ts';
 import { entityKind, severityRank } from '../../core/types.ts';
+import { type LatencyHistogram, latencyOf } from '../../core/sketch/latency.ts';
 import { owner } from './alert-document.ts';
-import type { Counters } from '../../core/counters.ts';
 import type { Finding } from '../../core/finding.ts';
 import type { WindowDocument } from '../../core/ports.ts';
-import type { LatencyHistogram } from '../../core/sketch/latency.ts';
-import { latencyOf } from '../../core/sketch/latency.ts';
 import type { Dimension, Sketch } from '../../core/sketch/sketch.ts';
 
 /** Values of a dimension that a document names. */

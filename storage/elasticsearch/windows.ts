@@ -1,5 +1,5 @@
 import { minuteOf } from '../../core/window.ts';
-import { BulkWriter } from './bulk-writer.ts';
+import { type BulkDocument, BulkWriter } from './bulk-writer.ts';
 import { readCapabilities } from './capabilities.ts';
 import { ElasticsearchFault } from './fault.ts';
 import { datedEnd, documentId, findingIndex, windowIndex } from './judge-indices.ts';
@@ -8,7 +8,6 @@ import { findingDocument, windowDocument } from './window-document.ts';
 import type { Finding } from '../../core/finding.ts';
 import type { WindowDocument, WindowStore } from '../../core/ports.ts';
 import type { DurationMs, EpochMs, Outcome } from '../../core/types.ts';
-import type { BulkDocument } from './bulk-writer.ts';
 import type { Elasticsearch } from './client.ts';
 import type { JudgeRetention } from './judge-retention.ts';
 

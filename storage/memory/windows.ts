@@ -1,8 +1,7 @@
-import { type EntityId, OK } from '../../core/types.ts';
+import { type EntityId, type EpochMs, OK } from '../../core/types.ts';
 import { minuteOf } from '../../core/window.ts';
 import type { Finding } from '../../core/finding.ts';
 import type { WindowDocument, WindowStore } from '../../core/ports.ts';
-import type { EpochMs } from '../../core/types.ts';
 
 export type MemoryWindowStore = WindowStore & {
   /** What is stored, with the seq that it was written under. */

@@ -52,7 +52,9 @@ export function leaseConformance(name: string, { openTwo, racers, races }: OpenL
 
     test('of many that write the very same value at once exactly one is told that it did', async () => {
       const stores = await openTwo();
-      const results = await Promise.all(Array.from({ length: racers }, async (_, racer) => stores[racer % 2 === 0 ? 0 : 1].write('judge', undefined, { holder: 'twin', beat: 1 })));
+      const results = await Promise.all(
+        Array.from({ length: racers }, async (_, racer) => stores[racer % 2 === 0 ? 0 : 1].write('judge', undefined, { holder: 'twin', beat: 1 })),
+      );
       expect(results.filter((result) => result === 'written')).toHaveLength(1);
     });
   });

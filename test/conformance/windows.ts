@@ -19,7 +19,12 @@ export type OpenWindows<S extends WindowStore> = {
 export const LAST_MINUTE: Minute = Date.UTC(2026, 10, 23, 23, 59) / MINUTE_MS;
 const K1 = entityId('key', 'kf1_0123456789abcdef0123456789abcdef');
 
-export function windowOfKey(over: { readonly requests: number; readonly minute?: Minute; readonly entity?: EntityId; readonly label?: string }): WindowDocument {
+export function windowOfKey(over: {
+  readonly requests: number;
+  readonly minute?: Minute;
+  readonly entity?: EntityId;
+  readonly label?: string;
+}): WindowDocument {
   const counters = emptyCounters();
   counters[C.requests] = over.requests;
   return {
@@ -68,9 +73,7 @@ export function windowConformance<S extends WindowStore>(name: string, { open, w
       expect(await store.putWindows(written, 7)).toEqual(OK);
       const read = await windows(store);
       const sorted = (list: readonly ReadWindow[]): readonly ReadWindow[] => list.toSorted((a, b) => a.requests - b.requests);
-      expect(sorted(read)).toEqual(
-        written.map((window, i) => ({ entity: window.entity, start: window.window.start, requests: i + 1, label: window.label })),
-      );
+      expect(sorted(read)).toEqual(written.map((window, i) => ({ entity: window.entity, start: window.window.start, requests: i + 1, label: window.label })));
     });
 
     test('a window is replaced by a newer judge and by the same one, never by a judge that lost its lease', async () => {
@@ -86,7 +89,11 @@ export function windowConformance<S extends WindowStore>(name: string, { open, w
 
     test('a finding is created once: the first one stays', async () => {
       const store = await open();
-      const other = findingOf({ entity: entityId('key', `k${'x'.repeat(600)}`), id: `requests-per-minute|key:k${'x'.repeat(600)}|0|critical`, why: 'Another key.' });
+      const other = findingOf({
+        entity: entityId('key', `k${'x'.repeat(600)}`),
+        id: `requests-per-minute|key:k${'x'.repeat(600)}|0|critical`,
+        why: 'Another key.',
+      });
       expect(await store.putFindings([findingOf(), other])).toEqual(OK);
       expect(await store.putFindings([findingOf({ why: 'Said again.' })])).toEqual(OK);
       const read = (await findings(store)).toSorted((a, b) => (a.why < b.why ? -1 : 1));

@@ -1,31 +1,25 @@
 /** A real Elasticsearch for the tests of what the judge stores, and a proxy in front of it that loses answers. */
-import { randomBytes } from 'node:crypto';
 import { type IncomingMessage, type Server, type ServerResponse, createServer, request } from 'node:http';
 import { systemClock } from '../../../core/clock.ts';
 import { type Elasticsearch, openElasticsearch } from '../../../storage/elasticsearch/client.ts';
+import { elasticsearch, fresh, lacks } from '../../services/needs.ts';
 
-export const CLUSTER: string | undefined = process.env['KEYWATCH_TEST_ES'];
+export const isMissing: boolean = lacks('elasticsearch');
 
-export function url(): string {
-  if (CLUSTER === undefined) throw new Error('KEYWATCH_TEST_ES is not set');
-  return CLUSTER;
-}
-
-export async function connect(node = url()): Promise<Elasticsearch> {
-  return openElasticsearch({ nodes: [node], requestTimeoutMs: 20_000 }, { clock: systemClock, random: () => 0.05 });
+export async function connect(node?: string): Promise<Elasticsearch> {
+  return openElasticsearch({ nodes: [node ?? (await elasticsearch())], requestTimeoutMs: 20_000 }, { clock: systemClock, random: () => 0.05 });
 }
 
 /** Prefixes of one test file, each for one test; everything under them goes at the end. */
 export class Prefixes {
-  readonly #stem = `kwt-${randomBytes(5).toString('hex')}`;
+  readonly #stem = fresh('kwt');
   #count = 0;
 
   next(): string {
     return `${this.#stem}-${this.#count++}`;
   }
 
-  async remove(elasticsearch: Elasticsearch): Promise<void> {
-    const { client } = elasticsearch;
+  async remove({ client }: Elasticsearch): Promise<void> {
     await client.indices.delete({ index: `${this.#stem}-*`, allow_no_indices: true, ignore_unavailable: true });
     await client.indices.deleteIndexTemplate({ name: `${this.#stem}-*` }, { ignore: [404] });
   }
@@ -45,7 +39,7 @@ export type Proxy = AsyncDisposable & {
 };
 
 export async function startProxy(): Promise<Proxy> {
-  const target = new URL(url());
+  const target = new URL(await elasticsearch());
   let fateOf: (method: string, path: string) => Fate = () => 'pass';
   const held: (() => Promise<void>)[] = [];
 

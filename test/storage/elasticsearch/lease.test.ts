@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Elasticsearch } from '../../../storage/elasticsearch/client.ts';
 import { openLeaseStore } from '../../../storage/elasticsearch/lease.ts';
 import { leaseConformance } from '../../conformance/lease.ts';
-import { CLUSTER, Prefixes, connect, startProxy } from './judge-cluster.ts';
+import { Prefixes, connect, isMissing, startProxy } from './judge-cluster.ts';
 
 const prefixes = new Prefixes();
 
-describe.skipIf(CLUSTER === undefined)('leases in elasticsearch', () => {
+describe.skipIf(isMissing)('leases in elasticsearch', () => {
   let one: Elasticsearch;
   let other: Elasticsearch;
 
