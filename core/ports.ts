@@ -146,7 +146,11 @@ export interface MetricStore extends AsyncDisposable {
   /** The small integer of a source, allocated at the first call. */
   source(name: string): Promise<number>;
   sources(): Promise<readonly StoredSource[]>;
-  /** Atomic: rows, held rows, position and cursor. A failure (disk full, read-only) changes nothing. */
+  /**
+   * Atomic: rows, held rows, position and cursor. A failure (disk full, read-only) changes nothing. A store without
+   * transactions keeps the order instead: first all rows, then what is held and gone, last the segment, and nothing of a
+   * later step before all of the earlier one is acknowledged; `resume` then gives every row with its own `next`.
+   */
   put(batch: PartialBatch): Promise<Outcome>;
   /** The newest segment of a partition with everything needed to go on in the middle of it. */
   resume(source: number, partition: number): Promise<OpenSegment | undefined>;

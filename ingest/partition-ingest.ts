@@ -1,59 +1,61 @@
-import { COUNTER_COUNT } from '../core/counters.ts';
-import type { Alias, OpenSegment, PartialBatch, PartialRow } from '../core/partial.ts';
-import { REFUSED, type EntityId, type EpochMs, type Minute, type Offset, entityKind } from '../core/types.ts';
-import { MINUTE_MS } from '../core/window.ts';
+import type { OpenSegment, PartialBatch } from '../core/partial.ts';
+import type { RecordBlock } from '../core/ports.ts';
+import type { EpochMs, Offset } from '../core/types.ts';
+import { MINUTE_MS, dayOf } from '../core/window.ts';
 import { RejectCounts } from './aggregate/reject-counts.ts';
-import { type SegmentTops, TopCounts } from './aggregate/segment-tops.ts';
-import { Slots } from './aggregate/slots.ts';
-import { DEFAULT_LIMITS, type IngestLimits, type PartitionIngestOptions } from './ingest-options.ts';
+import { RejectedRecords } from './aggregate/rejected-records.ts';
+import { SegmentCounts } from './aggregate/segment-counts.ts';
+import type { SegmentTops } from './aggregate/segment-tops.ts';
+import { DEFAULT_LIMITS, type IngestLimits, type PartitionIngestOptions, type RejectedRecord } from './ingest-options.ts';
 import type { Format } from './parse/format.ts';
-import { ACCEPTED, ANONYMOUS, OVER_LIMIT, REFUSED_ONLY, Standings, UNSEEN } from './aggregate/standings.ts';
 import { withLineFeed } from './parse/line-feed.ts';
 import { type Verdict, type Normaliser, DROP, FINE, fault } from './parse/normaliser.ts';
-import { OWNER_OTHER_CLIENT, OWNER_OTHER_NETWORK, OWNER_REFUSED, OWNER_REFUSED_SUM } from './parse/owners.ts';
 import { EventCells, Tokens } from './parse/tokens.ts';
+import { LENGTH_SINGLE } from './segment/chain.ts';
+import { ChainSegment } from './segment/chain-segment.ts';
+import { AHEAD_OF_RECORD_MAX_MS, BEHIND_RECORD_MAX_MS, recordTime } from './segment/record-time.ts';
+import { eachElement, hasElements, isClosed } from './segment/values.ts';
 
-/** Names the row that holds an entity's whole segment; no event can lie in 1970. */
-export const SEGMENT_WINDOW: Minute = 0;
+export { SEGMENT_WINDOW } from './aggregate/segment-counts.ts';
 
 /** A segment with more refused credentials empties the dictionaries at its end. */
 const GUESSES_MAX = 1 << 14;
 
 const LINE_TOO_LONG = fault('line_too_long');
+const TRUNCATED = fault('truncated');
+const LINE_FEED = 10;
 
 /**
- * One partition's bytes in, partial batches out. Pure and synchronous: no I/O, no clock, so what it makes is
- * a function of the log alone, wherever it is cut, stopped and resumed.
+ * One partition's bytes or records in, partial batches out. Pure and synchronous: no I/O, no clock, so what it makes
+ * is a function of the log alone, wherever it is cut, stopped and resumed.
  */
 export class PartitionIngest {
   readonly #options: PartitionIngestOptions;
   readonly #format: Format;
   readonly #normaliser: Normaliser;
   readonly #limits: IngestLimits;
-  readonly #slots: Slots;
+  readonly #counts: SegmentCounts;
   readonly #tokens = new Tokens();
   readonly #cells = new EventCells();
-  readonly #sketches: 'window' | 'segment' | 'none';
+  /** Of a message log. */
+  readonly #chain: ChainSegment | undefined;
   readonly #since: number;
   readonly #until: number;
+  readonly #rejects = new RejectCounts();
+  readonly #rejected: RejectedRecords | undefined;
+  #generation: number;
   #segmentStart: Offset;
   #next: Offset;
+  /** Nothing is told before: the store has it, or has rows that are ahead of their segment. */
+  #quietUntil: Offset = 0;
+  /** Time of the record at hand, -1 where there is none. */
+  #reference: EpochMs = -1;
   #records = 0;
-  #dropped = 0;
-  #overLimit = 0;
-  #newest: EpochMs = 0;
-  readonly #rejects = new RejectCounts();
   #recordsFlushed = 0;
-  readonly #standings: Standings;
-  /** Owners that were accepted after being held, since the last flush. */
-  #released = new Set<number>();
-  #heldWritten = new Set<number>();
-  #refusedWritten = new Set<Minute>();
-  #refusedDirty = new Set<Minute>();
-  #aliases = new Map<string, Alias>();
-  #aliasesNew: Alias[] = [];
+  #dropped = 0;
+  #skewed = 0;
+  #newest: EpochMs = 0;
   #sealed: PartialBatch[] = [];
-  readonly #tops = new TopCounts();
   #sealedTops: SegmentTops[] = [];
 
   constructor(options: PartitionIngestOptions) {
@@ -61,16 +63,29 @@ export class PartitionIngest {
     this.#format = options.format;
     this.#normaliser = options.normaliser;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
-    this.#standings = new Standings(this.#limits.entities);
-    this.#slots = new Slots(options.normaliser);
-    this.#sketches = options.sketches ?? 'window';
-    options.normaliser.isLean = this.#sketches === 'none';
+    const sketches = options.sketches ?? 'window';
+    this.#counts = new SegmentCounts(options.normaliser, { limits: this.#limits, sketches, steps: options.steps });
+    options.normaliser.isLean = sketches === 'none';
+    this.#chain = options.segments === 'chain' ? new ChainSegment() : undefined;
     this.#since = options.since ?? Number.NEGATIVE_INFINITY;
     this.#until = options.until ?? Number.POSITIVE_INFINITY;
-    this.#next = options.resume?.next ?? 0;
-    this.#newest = options.resume?.newest ?? 0;
-    this.#segmentStart = this.#cellOf(this.#next);
-    if (options.resume !== undefined && !options.resume.isSealed) this.#restore(options.resume);
+    this.#rejected = options.keepsRejected === true ? new RejectedRecords() : undefined;
+    this.#generation = options.generation;
+    const { resume } = options;
+    this.#newest = resume?.newest ?? 0;
+    this.#next = options.from ?? resume?.next ?? 0;
+    this.#segmentStart = this.#startOf(this.#next);
+    switch (options.mode ?? 'rows') {
+      case 'rows':
+        if (resume !== undefined) this.#goOn(resume);
+        break;
+      case 'segment':
+        if (resume?.segment.start === this.#next) this.#quietUntil = resume.next;
+        break;
+      case 'fresh':
+        if (resume !== undefined && !resume.isSealed && resume.segment.generation < this.#generation) this.#close(resume);
+        break;
+    }
   }
 
   /** Everything before is counted. */
@@ -78,7 +93,7 @@ export class PartitionIngest {
     return this.#next;
   }
 
-  /** Lines that start here or later begin another segment. */
+  /** In a grid: lines that start here or later begin another segment. */
   get segmentEnd(): Offset {
     return this.#segmentStart + this.#options.segmentBytes;
   }
@@ -88,53 +103,40 @@ export class PartitionIngest {
     return this.#records === 0;
   }
 
-  get newest(): EpochMs {
-    return this.#newest;
+  /** Nothing was counted since the last batch. */
+  get isFlushed(): boolean {
+    return this.#records === this.#recordsFlushed && this.#sealed.length === 0;
   }
 
-  /** Bytes held for the open segment. */
-  get bytes(): number {
-    return this.#slots.bytes;
+  get newest(): EpochMs {
+    return this.#newest;
   }
 
   /** Starts in the middle of a log (a thread's share of a file). Only before the first block. */
   startAt(offset: Offset): void {
     this.#next = offset;
-    this.#segmentStart = this.#cellOf(offset);
+    this.#segmentStart = this.#startOf(offset);
   }
 
-  /** Counts the whole lines in `lines`, whose first byte is at `offset`. Lines below `next` were counted before and are passed over. A rejected line ends at its first line feed, whatever a scanner took for its end. */
-  block(lines: Uint8Array, offset: Offset): void {
+  /**
+   * Counts the whole lines in `lines`, whose first byte is at `offset`. Lines below `next` were counted before and are
+   * passed over. A rejected line ends at its first line feed, whatever a scanner took for its end.
+   */
+  block(lines: Uint8Array, offset: Offset, receivedAt: EpochMs = -1): void {
     const bytes = withLineFeed(lines);
     const limit = bytes.length;
+    const counts = this.#counts;
+    this.#reference = receivedAt;
     let at = offset < this.#next ? this.#next - offset : 0;
-    const format = this.#format;
-    const tokens = this.#tokens;
-    const cells = this.#cells;
-    const normaliser = this.#normaliser;
-    const { latencyToUs } = format;
-    let boundary = this.#segmentStart + this.#options.segmentBytes - offset;
+    let boundary = this.segmentEnd - offset;
     while (at < limit) {
       if (at >= boundary) {
         this.#next = offset + at;
         this.#seal();
-        boundary = this.#segmentStart + this.#options.segmentBytes - offset;
+        boundary = this.segmentEnd - offset;
       }
-      let lineEnd = format.scan(tokens, bytes, at, limit);
-      let code: Verdict = FINE;
-      if (lineEnd < 0) {
-        lineEnd = bytes.indexOf(10, at);
-        code = format.parse(tokens, bytes, at, lineEnd);
-      }
-      if (code === FINE) code = normaliser.normalise(tokens, cells, latencyToUs);
-      if (code === FINE) this.#count(cells);
-      else if (code === DROP) this.#dropped++;
-      else {
-        this.#rejects.add(code, offset + at);
-        lineEnd = bytes.indexOf(10, at);
-      }
-      this.#records++;
-      at = lineEnd + 1;
+      if (counts.isGated) counts.position = offset + at;
+      at = this.#line(bytes, at, limit, offset + at, 0) + 1;
     }
     const end = offset + lines.length;
     if (end > this.#next) this.#next = end;
@@ -143,7 +145,7 @@ export class PartitionIngest {
   /** A line of `[offset, offset + length)` was longer than the limit and is passed over. */
   oversized(offset: Offset, length: number): void {
     if (offset < this.#next) return;
-    if (offset >= this.#segmentStart + this.#options.segmentBytes) {
+    if (offset >= this.segmentEnd) {
       this.#next = offset;
       this.#seal();
     }
@@ -152,11 +154,26 @@ export class PartitionIngest {
     this.#next = offset + length;
   }
 
-  /** With sketches per segment: routes, agents and latencies of everything since the last call, as a whole. After `takeSealed` or `finish`. */
-  takeTops(): readonly SegmentTops[] {
-    const tops = this.#sealedTops;
-    this.#sealedTops = [];
-    return tops;
+  /**
+   * Counts the records of a block. Those below `next` were counted before and are passed over. A record counts as a
+   * whole, whatever it holds: segments and batches end between records only.
+   */
+  records(block: RecordBlock): void {
+    const { bytes, count, offsets, starts, ends, times } = block;
+    const counts = this.#counts;
+    let i = 0;
+    while (i < count && (offsets[i] as number) < this.#next) i++;
+    if (i === count) return;
+    const chain = this.#chain;
+    let mayEnd = chain?.mayEnd(block, i) ?? false;
+    for (; i < count; i++) {
+      const offset = offsets[i] as number;
+      if (mayEnd && chain !== undefined) mayEnd = this.#watch(chain, block, i);
+      if (counts.isGated) counts.position = offset;
+      this.#reference = recordTime(times[i] as number);
+      this.#value(bytes, starts[i] as number, ends[i] as number, offset);
+    }
+    this.#next = (offsets[count - 1] as number) + 1;
   }
 
   /** Batches of segments that ended, oldest first. */
@@ -166,9 +183,29 @@ export class PartitionIngest {
     return sealed;
   }
 
+  /** With sketches per segment: routes, agents and latencies of everything since the last call, as a whole. After `takeSealed` or `finish`. */
+  takeTops(): readonly SegmentTops[] {
+    const tops = this.#sealedTops;
+    this.#sealedTops = [];
+    return tops;
+  }
+
+  /** Rows that crossed a step since the last call; they come again with the next batch. */
+  takeUrgent(): PartialBatch | undefined {
+    if (this.#options.steps === undefined) return undefined;
+    const rows = this.#counts.takeUrgent();
+    if (rows.length === 0 || this.#next < this.#quietUntil) return undefined;
+    return { ...this.#head(false), rows, held: [], gone: [], aliases: [] };
+  }
+
+  /** What was rejected below `next` and was not taken yet: at most a thousand records of a segment, the rest is only counted. */
+  takeRejected(next: Offset): readonly RejectedRecord[] {
+    return this.#rejected?.take(next) ?? [];
+  }
+
   /** What changed since the last flush; undefined when no record came, unless the position itself must be stored. */
   flush(isForced = false): PartialBatch | undefined {
-    if (this.#records === this.#recordsFlushed && !isForced) return undefined;
+    if ((this.#records === this.#recordsFlushed && !isForced) || this.#next < this.#quietUntil) return undefined;
     return this.#batch(false);
   }
 
@@ -178,212 +215,184 @@ export class PartitionIngest {
     return this.takeSealed();
   }
 
-  #cellOf(offset: Offset): Offset {
-    return offset - (offset % this.#options.segmentBytes);
+  /** The start of the segment that holds `offset`; of a message log, its first record says it. */
+  #startOf(offset: Offset): Offset {
+    return this.#chain !== undefined ? offset : offset - (offset % this.#options.segmentBytes);
+  }
+
+  /** Counts the line at `at`; returns the place of its line feed. */
+  #line(bytes: Uint8Array, at: number, limit: number, offset: Offset, index: number): number {
+    const format = this.#format;
+    const tokens = this.#tokens;
+    let lineEnd = format.scan(tokens, bytes, at, limit);
+    let code: Verdict = FINE;
+    if (lineEnd < 0) {
+      lineEnd = bytes.indexOf(LINE_FEED, at);
+      code = format.parse(tokens, bytes, at, lineEnd);
+    }
+    if (code === FINE) code = this.#normaliser.normalise(tokens, this.#cells, format.latencyToUs);
+    this.#records++;
+    if (code === FINE) this.#count(this.#cells);
+    else if (code === DROP) this.#dropped++;
+    else {
+      this.#rejects.add(code, offset);
+      lineEnd = bytes.indexOf(LINE_FEED, at);
+      this.#rejected?.add(code, { offset, index, at: this.#reference }, bytes, at, lineEnd);
+    }
+    return lineEnd;
+  }
+
+  #value(bytes: Uint8Array, start: number, end: number, offset: Offset): void {
+    if (end <= start) {
+      this.#records++;
+      this.#dropped++;
+      return;
+    }
+    if (end >= bytes.length) {
+      // Nothing follows the last value: it alone is copied.
+      const copy = new Uint8Array(end - start + 1);
+      copy.set(bytes.subarray(start, end));
+      this.#value(copy, 0, end - start, offset);
+      return;
+    }
+    bytes[end] = LINE_FEED;
+    if (hasElements(bytes, start, end)) {
+      this.#elements(bytes, start, end, offset);
+      return;
+    }
+    let at = start;
+    for (let index = 0; at < end; index++) at = this.#line(bytes, at, end + 1, offset, index) + 1;
+  }
+
+  #elements(bytes: Uint8Array, start: number, end: number, offset: Offset): void {
+    let index = 0;
+    eachElement(bytes, start, end, (at, elementEnd) => this.#line(bytes, at, elementEnd + 1, offset, index++));
+    if (index > 0) return;
+    this.#records++;
+    if (isClosed(bytes, start, end)) this.#dropped++;
+    else {
+      this.#rejects.add(TRUNCATED, offset);
+      this.#rejected?.add(TRUNCATED, { offset, index: 0, at: this.#reference }, bytes, start, end);
+    }
   }
 
   #count(cells: EventCells): void {
-    const at = cells.at;
+    let { at } = cells;
     if (at < this.#since || at >= this.#until) {
       this.#dropped++;
       return;
     }
+    const reference = this.#reference;
+    if (reference >= 0) {
+      if (at > reference + AHEAD_OF_RECORD_MAX_MS) {
+        this.#skewed++;
+        at = reference;
+        cells.at = at;
+      } else if (at < reference - BEHIND_RECORD_MAX_MS) {
+        this.#counts.countLate(cells, dayOf(Math.floor(reference / MINUTE_MS)));
+        return;
+      }
+    }
     if (at > this.#newest) this.#newest = at;
-    const window = Math.floor(at / MINUTE_MS);
-    const isRefused = cells.status === 401;
-    const standings = this.#standings;
-    let { owner } = cells;
-    let standing = standings.of(owner);
-    if (standing === UNSEEN) standing = standings.meet(owner, !cells.isCredential ? ANONYMOUS : isRefused ? REFUSED_ONLY : ACCEPTED);
-    else if (standing === REFUSED_ONLY && !isRefused) {
-      standings.accept(owner);
-      this.#released.add(owner);
-      standing = ACCEPTED;
-    }
-    if (standing === OVER_LIMIT) {
-      this.#overLimit++;
-      owner = cells.isCredential ? OWNER_REFUSED : OWNER_OTHER_CLIENT;
-    }
-    this.#add(owner, window, cells, -1, false);
-    if (owner === OWNER_REFUSED || standing === REFUSED_ONLY) {
-      this.#refusedDirty.add(window);
-      if (this.#sketches === 'segment') this.#refusedDirty.add(SEGMENT_WINDOW);
-    }
-    if (cells.status === 401 || cells.status === 403) this.#countFailure(cells, window);
-    if (cells.alias >= 0) this.#alias(cells.owner, cells.alias);
+    this.#counts.count(cells, Math.floor(at / MINUTE_MS));
   }
 
-  /** Failed authentication is counted a second time, on the client's network. */
-  #countFailure(cells: EventCells, window: Minute): void {
-    if (cells.address === 0) return;
-    const normaliser = this.#normaliser;
-    const number = normaliser.networkNumber(cells.address);
-    const terms = normaliser.networks;
-    let network = normaliser.owners.network(terms.hi[number] as number, terms.lo[number] as number, terms.texts[number] ?? '');
-    if (!this.#standings.meetNetwork(network)) network = OWNER_OTHER_NETWORK;
-    this.#add(network, window, cells, cells.isCredential ? cells.owner : -1, true);
-  }
-
-  #add(owner: number, window: Minute, cells: EventCells, attempted: number, isNetwork: boolean): void {
-    const slots = this.#slots;
-    const slot = slots.slot(owner, window);
-    slots.count(slot, cells);
-    // A network's attempted credentials are judged by the minute, whatever the shape.
-    if (this.#sketches === 'window' || (isNetwork && this.#sketches !== 'none')) slots.sketch(slot, cells, attempted);
-    if (this.#sketches !== 'segment') return;
-    if (isNetwork) slots.sketch(slots.whole(owner), cells, attempted);
-    else {
-      slots.sketchAddress(slots.whole(owner), cells);
-      this.#tops.count(cells);
+  /** Ends and begins segments before record `i`; returns whether the next one must be looked at too. */
+  #watch(chain: ChainSegment, block: RecordBlock, i: number): boolean {
+    const offset = block.offsets[i] as number;
+    if (chain.endsBefore(offset, block.times[i] as number)) {
+      this.#next = offset;
+      this.#seal();
     }
-  }
-
-  #alias(owner: number, fingerprint: number): void {
-    const { ids } = this.#normaliser.owners;
-    const credential = ids[owner] as EntityId;
-    const name = `${credential}\n${ids[fingerprint] as EntityId}`;
-    if (this.#aliases.has(name)) return;
-    const alias = { credential, fingerprint: ids[fingerprint] as EntityId };
-    this.#aliases.set(name, alias);
-    this.#aliasesNew.push(alias);
+    // Of a segment that is made anew the start is known, and its first record may be gone.
+    if (chain.span === undefined && this.#next >= this.#quietUntil) this.#segmentStart = offset;
+    chain.start = this.#segmentStart;
+    chain.take(block, i);
+    return chain.mayEnd(block, i);
   }
 
   #seal(): void {
     const next = this.#next;
     if (this.#records > 0) this.#sealed.push(this.#batch(true));
-    if (this.#sketches === 'segment') this.#sealedTops.push(this.#tops.take(this.#normaliser));
+    if (this.#options.sketches === 'segment') this.#sealedTops.push(this.#counts.takeTops());
     // Guesses never come back: to remember them would let anybody fill the memory.
-    const isStuffed = this.#standings.refused > GUESSES_MAX;
-    this.#slots.clear();
-    this.#standings.clear();
-    this.#released.clear();
-    this.#heldWritten.clear();
-    this.#refusedWritten.clear();
-    this.#refusedDirty.clear();
-    this.#aliases.clear();
+    const isStuffed = this.#counts.refused > GUESSES_MAX;
+    this.#counts.clear();
     this.#records = 0;
     this.#recordsFlushed = 0;
     this.#dropped = 0;
-    this.#overLimit = 0;
+    this.#skewed = 0;
     this.#rejects.clear();
+    this.#rejected?.nextSegment();
     // Numbers are void after this: nothing of the closed segment refers to them any more.
     if (isStuffed || this.#normaliser.size > this.#limits.dictionary) this.#normaliser.clear();
-    this.#segmentStart = this.#cellOf(next);
-    this.#next = next;
+    this.#segmentStart = this.#startOf(next);
+    this.#generation = this.#options.generation;
+    this.#chain?.clear(next);
   }
 
   #batch(isSealed: boolean): PartialBatch {
-    const rows: PartialRow[] = [];
-    const held: PartialRow[] = [];
-    const gone: PartialBatch['gone'][number][] = [];
-    const slots = this.#slots;
-    const { ids } = this.#normaliser.owners;
-    if (this.#released.size > 0) this.#release(gone);
-    if (this.#sketches === 'segment') slots.addUpWhole();
-    const size = slots.size;
-    for (let slot = 0; slot < size; slot++) {
-      if (slots.isDirty[slot] === 0) continue;
-      slots.isDirty[slot] = 0;
-      const owner = slots.owner[slot] as number;
-      if (owner === OWNER_REFUSED_SUM) continue;
-      const isHeld = owner === OWNER_REFUSED || this.#standings.of(owner) === REFUSED_ONLY;
-      if (isHeld && isSealed) continue;
-      const row = { window: slots.window[slot] as number, entity: ids[owner] as EntityId, cells: slots.encode(slot) };
-      if (isHeld) {
-        held.push(row);
-        this.#heldWritten.add(slot);
-      } else rows.push(row);
-    }
-    if (this.#refusedDirty.size > 0) this.#addUpRefused(rows, gone);
+    const rows = this.#counts.takeRows(isSealed);
     this.#recordsFlushed = this.#records;
-    const aliases = this.#aliasesNew;
-    this.#aliasesNew = [];
-    const { source, partition, generation } = this.#options;
+    return { ...this.#head(isSealed), ...rows };
+  }
+
+  #head(isSealed: boolean): Omit<PartialBatch, 'rows' | 'held' | 'gone' | 'aliases'> {
+    const { source, partition } = this.#options;
     return {
-      segment: { source, partition, generation, start: this.#segmentStart },
+      segment: { source, partition, generation: this.#generation, start: this.#segmentStart },
       next: this.#next,
       isSealed,
-      rows,
-      held,
-      gone,
-      aliases,
       rejects: this.#rejects.toJson(),
       dropped: this.#dropped,
       records: this.#records,
-      overLimit: this.#overLimit,
+      overLimit: this.#counts.overLimit,
+      ...(this.#skewed > 0 ? { skewed: this.#skewed } : {}),
+      ...(this.#chain?.span === undefined ? {} : { span: this.#chain.span }),
       newest: this.#newest,
     };
   }
 
-  /** Credentials that were held and have now succeeded get rows of their own, in every window of the segment. */
-  #release(gone: PartialBatch['gone'][number][]): void {
-    const slots = this.#slots;
-    const { ids } = this.#normaliser.owners;
-    for (let slot = 0; slot < slots.size; slot++) {
-      const owner = slots.owner[slot] as number;
-      if (!this.#released.has(owner)) continue;
-      const window = slots.window[slot] as number;
-      slots.isDirty[slot] = 1;
-      this.#refusedDirty.add(window);
-      if (this.#heldWritten.delete(slot)) gone.push({ window, entity: ids[owner] as EntityId, isHeld: true });
-    }
-    this.#released.clear();
-  }
-
-  /** The `refused` rows of the windows that changed: what is over the limit plus every credential that is still held, in log order. */
-  #addUpRefused(rows: PartialRow[], gone: PartialBatch['gone'][number][]): void {
-    const slots = this.#slots;
-    const sums = new Map<Minute, number>();
-    for (const window of this.#refusedDirty) {
-      const sum = slots.slot(OWNER_REFUSED_SUM, window);
-      slots.reset(sum);
-      sums.set(window, sum);
-    }
-    const size = slots.size;
-    for (let slot = 0; slot < size; slot++) {
-      const owner = slots.owner[slot] as number;
-      if (owner !== OWNER_REFUSED && (owner === OWNER_REFUSED_SUM || this.#standings.of(owner) !== REFUSED_ONLY)) continue;
-      const sum = sums.get(slots.window[slot] as number);
-      if (sum !== undefined) slots.merge(sum, slot);
-    }
-    for (const [window, sum] of sums) {
-      if (slots.counters[sum * COUNTER_COUNT] === 0) {
-        if (this.#refusedWritten.delete(window)) gone.push({ window, entity: REFUSED, isHeld: false });
-        continue;
-      }
-      this.#refusedWritten.add(window);
-      rows.push({ window, entity: REFUSED, cells: slots.encode(sum) });
-    }
-    this.#refusedDirty.clear();
+  /** Goes on behind what is stored. */
+  #goOn(open: OpenSegment): void {
+    this.#next = open.next;
+    this.#segmentStart = this.#startOf(open.next);
+    if (!open.isSealed) this.#restore(open);
   }
 
   #restore(open: OpenSegment): void {
-    const { owners } = this.#normaliser;
-    const slots = this.#slots;
+    this.#generation = open.segment.generation;
     this.#segmentStart = open.segment.start;
-    for (const row of open.held) {
-      const owner = row.entity === REFUSED ? OWNER_REFUSED : owners.restore(row.entity);
-      const slot = slots.slot(owner, row.window);
-      slots.restore(slot, row.cells);
-      this.#heldWritten.add(slot);
-      if (owner !== OWNER_REFUSED && this.#standings.of(owner) === UNSEEN) this.#standings.meet(owner, REFUSED_ONLY);
+    if (this.#chain !== undefined) {
+      this.#chain.start = open.segment.start;
+      this.#chain.span = open.span ?? { firstAt: -1, length: LENGTH_SINGLE, crc: 0 };
     }
-    for (const row of open.rows) {
-      if (row.entity === REFUSED) {
-        this.#refusedWritten.add(row.window);
-        continue;
-      }
-      const owner = owners.restore(row.entity);
-      slots.restore(slots.slot(owner, row.window), row.cells);
-      if (this.#standings.of(owner) !== UNSEEN || owner === OWNER_OTHER_CLIENT || owner === OWNER_OTHER_NETWORK) continue;
-      const kind = entityKind(row.entity);
-      if (kind === 'network') this.#standings.meetNetwork(owner);
-      else this.#standings.meet(owner, kind === 'key' || kind === 'user' ? ACCEPTED : ANONYMOUS);
-    }
+    this.#quietUntil = this.#counts.restore(open);
     this.#rejects.restore(open.rejects);
     this.#records = open.records;
     this.#recordsFlushed = open.records;
     this.#dropped = open.dropped;
-    this.#overLimit = open.overLimit ?? 0;
+    this.#skewed = open.skewed ?? 0;
+  }
+
+  /**
+   * A segment of an older generation is not left half open: what the store is ahead of it is read under its name, so
+   * that nothing is counted in two generations, and then it ends. In a new log nothing of it can be read any more.
+   */
+  #close(open: OpenSegment): void {
+    const from = this.#next;
+    this.#restore(open);
+    this.#next = open.next;
+    if (this.#chain !== undefined && from === open.next && this.#quietUntil > from) {
+      this.#chain.closesAt = this.#quietUntil;
+      return;
+    }
+    this.#next = this.#quietUntil;
+    this.#sealed.push(this.#batch(true));
+    this.#records = 0;
+    this.#seal();
+    this.#next = from;
+    this.#segmentStart = this.#startOf(from);
+    this.#quietUntil = 0;
   }
 }

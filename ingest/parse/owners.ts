@@ -1,6 +1,6 @@
 import type { Fingerprinter } from '../../core/fingerprint.ts';
 import { hashView, hashLanes, hashText } from '../../core/hash.ts';
-import { type EntityId, type EntityKind, REFUSED, entityId, entityName } from '../../core/types.ts';
+import { type EntityId, type EntityKind, LATE, REFUSED, entityId, entityName } from '../../core/types.ts';
 import { canonicalUser } from '../redact.ts';
 import { HashTable, grown } from './hash-table.ts';
 
@@ -10,6 +10,8 @@ export const OWNER_OTHER_CLIENT = 1;
 export const OWNER_OTHER_NETWORK = 2;
 /** Internal: where the refused credentials of a window are added up; stored under the name of `OWNER_REFUSED`. */
 export const OWNER_REFUSED_SUM = 3;
+/** The row of a day for what came too late. */
+export const OWNER_LATE = 4;
 
 const CREDENTIAL_ID_MAX = 128;
 
@@ -168,6 +170,7 @@ export class Owners {
     this.restore(entityId('client', 'other'));
     this.restore(entityId('network', 'other'));
     this.restore(entityId('refused', 'sum'));
+    this.restore(LATE);
   }
 
   #sameSecret(index: number, bytes: Uint8Array, start: number, end: number): boolean {
