@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -19,9 +20,8 @@ const KAFKA: Artefact = {
   name: `Kafka ${KAFKA_VERSION}`,
   folder: join(CACHE, `kafka-${KAFKA_VERSION}`),
   fetch: async (into) => {
-    const pom = join(into, 'pom.xml');
-    await writeFile(pom, kafkaPom());
-    await maven('-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${join(into, 'lib')}`, '-DincludeScope=runtime');
+    await writeFile(join(into, 'pom.xml'), kafkaPom());
+    await maven(into, 'dependency:copy-dependencies', `-DoutputDirectory=${join(into, 'lib')}`, '-DincludeScope=runtime');
   },
 };
 const ELASTICSEARCH: Artefact = {
@@ -29,6 +29,7 @@ const ELASTICSEARCH: Artefact = {
   folder: join(CACHE, `elasticsearch-${ELASTICSEARCH_VERSION}`),
   fetch: (into) =>
     maven(
+      into,
       'dependency:unpack',
       `-Dartifact=org.elasticsearch.distribution.integ-test-zip:elasticsearch:${ELASTICSEARCH_VERSION}:zip`,
       `-DoutputDirectory=${into}`,
@@ -78,15 +79,27 @@ async function ensure({ name, folder, fetch }: Artefact): Promise<string> {
   return folder;
 }
 
-async function maven(...args: readonly string[]): Promise<void> {
+/** In the folder to fill, as Maven leaves marks where it runs. */
+async function maven(folder: string, goal: string, ...args: readonly string[]): Promise<void> {
   try {
-    await run('mvn', ['-q', '-B', ...args], { timeout: FETCH_MS_MAX });
+    await run('mvn', ['-q', '-B', goal, ...args], { cwd: folder, timeout: FETCH_MS_MAX, env: mavenEnv() });
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
     const said = `${stdout}\n${stderr}`.split('\n').find((line) => line.includes('ERROR'));
-    throw new Error(`mvn ${args[0] === '-f' ? (args[2] ?? '') : (args[0] ?? '')} failed: ${said?.replace(/^.*?ERROR\]?\s*/, '') ?? String(error)}`, {
+    throw new Error(`mvn ${goal} failed: ${said?.replace(/^.*?ERROR\]?\s*/, '') ?? String(error)}`, {
       cause: error,
     });
+  }
+}
+
+/** Java asks the system where the home of its user is, not HOME; where there is none that can be written Maven would make a folder `?` right here. */
+function mavenEnv(): NodeJS.ProcessEnv {
+  const { env } = process;
+  try {
+    accessSync(userInfo().homedir, constants.W_OK);
+    return env;
+  } catch {
+    return { ...env, MAVEN_OPTS: `${env['MAVEN_OPTS'] ?? ''} -Duser.home=${env['HOME'] ?? CACHE}` };
   }
 }
 
