@@ -81,11 +81,15 @@ describe.skipIf(isMissing)('the journal in elasticsearch', () => {
     expect(await reader.verifyChain()).toEqual({ isIntact: true, entries: 0 });
     expect(await elasticsearch.client.indices.exists({ index: `${prefix}-journal` })).toBe(false);
     await using writer = await open(prefix);
+    await using rare = await open(prefix, { readOnly: true });
+    expect((await rare.head()).seq).toBe(0);
     for (let seq = 1; seq <= 40; seq++) {
       await writer.append(seq, bodyOf({ at: seq, alerts: [alertOf(`a-${seq}`)] }));
       expect((await reader.head()).seq).toBe(seq);
     }
     expect(await reader.alerts({})).toHaveLength(40);
+    // It looked long ago, and more came than are asked for at once.
+    expect(await rare.head()).toEqual(await writer.head());
     await expect(reader.append(41, bodyOf())).rejects.toThrow(/opened to read only/);
     await expect(reader.saveSnapshot({ seq: 1, state: '' })).rejects.toThrow(/opened to read only/);
   });
@@ -168,6 +172,8 @@ describe.skipIf(isMissing)('the journal in elasticsearch', () => {
       await expect(journal.alerts({})).rejects.toMatchObject({ name: 'ElasticsearchFault', isRetryable: true });
       // A process that dies now leaves them to the next one.
       await using next = await open(prefix);
+      await using reader = await open(prefix, { readOnly: true });
+      expect((await reader.alerts({})).map((alert) => alert.state)).toEqual(['firing']);
       expect((await next.alerts({})).map((alert) => [alert.id, alert.state])).toEqual([['a-1', 'firing']]);
       expect(await next.pending()).toEqual([{ row: outboxRow('r', 7), attempts: 1, nextAt: 99 }]);
       proxy.decide(() => 'pass');
