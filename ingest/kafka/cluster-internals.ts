@@ -12,6 +12,8 @@ export type Cluster = {
   disconnect(): Promise<void>;
   getNodeIds(): readonly string[];
   refreshMetadata(): Promise<void>;
+  /** Of all topics; null where no broker answered. */
+  metadata(): Promise<{ readonly clusterId: string; readonly topicMetadata: readonly { readonly topic: string }[] } | null>;
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[];
   findBroker(at: { readonly nodeId: number | string }): Promise<Broker>;

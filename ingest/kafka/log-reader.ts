@@ -21,6 +21,13 @@ export class LogReader implements AsyncDisposable {
     this.#cluster = openCluster(kafka, { metadataMaxAge: options.metadataMaxAgeMs ?? 60_000 });
   }
 
+  async cluster(): Promise<{ readonly id: string; readonly topics: readonly string[] }> {
+    await this.#connect();
+    const metadata = await this.#cluster.metadata();
+    if (metadata === null) throw new Error('no broker tells its topics');
+    return { id: metadata.clusterId, topics: metadata.topicMetadata.map(({ topic }) => topic) };
+  }
+
   /** The partitions as they are now, never from memory: none where the topic is missing. */
   async partitions(topic: string): Promise<readonly number[]> {
     await this.#connect();
