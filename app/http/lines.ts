@@ -42,14 +42,24 @@ function isJsonType(contentType: string | undefined): boolean {
 
 /**
  * Whether the objects are not one a line: the first one goes on in the next line, or has another one behind it in its own.
- * Where the second line begins with an object too, a first one that is broken must not take that one with it.
+ * Where the second line begins with an object too and the first one does not ask for a value, a first one that is broken
+ * must not take that one with it.
  */
 function isSequence(bytes: Uint8Array, start: number): boolean {
   const end = valueEnd(bytes, start);
   const feed = bytes.indexOf(LINE_FEED, start);
   const isOwnLine = end >= 0 && (feed < 0 || end <= feed);
   if (isOwnLine) return skipBlank(bytes, end) < (feed < 0 ? bytes.length : feed);
-  return feed < 0 || bytes[skipBlank(bytes, feed)] !== OPEN_OBJECT;
+  return feed < 0 || bytes[skipBlank(bytes, feed)] !== OPEN_OBJECT || VALUE_FOLLOWS.has(bytes[lastMark(bytes, feed)]);
+}
+
+/** `:`, `,` and `[`. */
+const VALUE_FOLLOWS: ReadonlySet<number | undefined> = new Set([0x3a, 0x2c, OPEN_ARRAY]);
+
+function lastMark(bytes: Uint8Array, before: number): number {
+  let at = before - 1;
+  while (at > 0 && isJsonBlank(bytes[at])) at--;
+  return at;
 }
 
 function fromValues(bytes: Uint8Array, split: Split, eventsMax: number): Lines | { readonly refusal: Refusal } {
