@@ -1,8 +1,7 @@
-import type { Kafka, KafkaConfig, LogEntry, SASLOptions } from 'kafkajs';
+import type { Kafka, KafkaConfig, SASLOptions } from 'kafkajs';
 import type { Secret } from '../../core/secret.ts';
+import { type KafkaLog, relayLog } from './client-log.ts';
 import { type PatchResult, kafkajs, patchKafkajs } from './patch.ts';
-
-export type KafkaLogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 export type KafkaOptions = {
   /** `host:port` each. */
@@ -11,17 +10,20 @@ export type KafkaOptions = {
   /** Present: TLS. PEM texts. */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: Secret; readonly rejectUnauthorized?: boolean };
   readonly sasl?: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: Secret };
-  readonly log: (level: KafkaLogLevel, text: string) => void;
+  readonly log: KafkaLog;
+  /** How often a call is tried again before it fails; default 5, about ten seconds. */
+  readonly retries?: number;
 };
 
-/** The patched client. With `raw` a consumer hands over one pseudo-message per record batch, in every consumer of the process: read them with `MessageBlocks` or `fullMessages`. */
+/** The patched client. With `raw` a consumer hands over one pseudo-message per record batch, in every consumer of the process: read them with `MessageBlocks`. */
 export type KafkaClient = PatchResult & { readonly kafka: Kafka };
 
 /** Waits of kafkajs: long enough for a broker across the ocean, short enough that a person at the prompt hears in about ten seconds what is wrong. */
 const CONNECT_MS = 10_000;
 const LOGIN_MS = 10_000;
 const REQUEST_MS = 30_000;
-const RETRY = { initialRetryTime: 300, maxRetryTime: 5_000, retries: 5 };
+const RETRY = { initialRetryTime: 300, maxRetryTime: 5_000 };
+const RETRIES = 5;
 
 /** Connects nowhere yet: that is for its consumers, producers and admins. */
 export function openKafka(options: KafkaOptions): KafkaClient {
@@ -34,9 +36,9 @@ export function openKafka(options: KafkaOptions): KafkaClient {
     connectionTimeout: CONNECT_MS,
     authenticationTimeout: LOGIN_MS,
     requestTimeout: REQUEST_MS,
-    retry: RETRY,
+    retry: { ...RETRY, retries: options.retries ?? RETRIES },
     logLevel: logLevel.INFO,
-    logCreator: () => (entry) => relay(entry, options.log),
+    logCreator: () => relayLog(options.log),
   };
   if (options.tls !== undefined) config.ssl = tlsOf(options.tls);
   if (options.sasl !== undefined) config.sasl = saslOf(options.sasl);
@@ -54,8 +56,4 @@ function tlsOf(tls: NonNullable<KafkaOptions['tls']>): NonNullable<Exclude<Kafka
 
 function saslOf(sasl: NonNullable<KafkaOptions['sasl']>): SASLOptions {
   return { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password.reveal() };
-}
-
-function relay(entry: LogEntry, log: KafkaOptions['log']): void {
-  log('debug', entry.log.message);
 }

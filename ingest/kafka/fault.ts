@@ -31,8 +31,10 @@ type Facts = {
  */
 export function faultOf(error: unknown): Outcome & { readonly ok: false } {
   const chain = causes(error);
+  const broker = chain.find((facts) => facts.broker !== '')?.broker;
+  const place = broker === undefined ? 'kafka' : `kafka broker ${broker}`;
   for (const facts of chain) {
-    const known = knownFault(facts);
+    const known = knownFault(facts, place);
     if (known !== undefined) return known;
   }
   const inner = chain.at(-1);
@@ -42,9 +44,11 @@ export function faultOf(error: unknown): Outcome & { readonly ok: false } {
   return fault(`kafka: ${oneLine(inner.message)}`, !isBug && inner.isRetriable !== false);
 }
 
-function knownFault(facts: Facts): (Outcome & { readonly ok: false }) | undefined {
-  const { name, code, type, broker, message } = facts;
-  const place = broker === '' ? 'kafka' : `kafka broker ${broker}`;
+function knownFault(facts: Facts, place: string): (Outcome & { readonly ok: false }) | undefined {
+  const { name, code, type, message } = facts;
+  // kafkajs calls it a refused login too when the connection broke or timed out in the middle of one.
+  if (name === 'KafkaJSSASLAuthenticationError' && /Connection (?:closed|error|timeout)|Not connected|timed out/i.test(message))
+    return fault(`${place} closed the connection during the login: ${oneLine(message)}`, true);
   if (name === 'KafkaJSSASLAuthenticationError' || type === 'SASL_AUTHENTICATION_FAILED')
     return fault(`kafka refused the login: ${oneLine(message)}; check the user name, the password and the mechanism`, false);
   if (type === 'UNSUPPORTED_SASL_MECHANISM' || type === 'ILLEGAL_SASL_STATE')
