@@ -7,21 +7,16 @@ import type { FetchedPartition } from './raw-fetch.ts';
  * connection pool that answers what its admin client cannot, or answers from stale metadata.
  */
 export type Cluster = {
-  readonly targetTopics: Set<string>;
   connect(): Promise<void>;
   disconnect(): Promise<void>;
-  getNodeIds(): readonly string[];
+  /** Of the brokers: with no topic of our own asked for, nothing that happens to a topic gets in its way. */
   refreshMetadata(): Promise<void>;
-  /** Of all topics; null where no broker answered. */
-  metadata(): Promise<{ readonly clusterId: string; readonly topicMetadata: readonly { readonly topic: string }[] } | null>;
-  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
-  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[];
   findBroker(at: { readonly nodeId: number | string }): Promise<Broker>;
   findGroupCoordinator(of: { readonly groupId: string }): Promise<Broker>;
-  fetchTopicsOffset(
-    topics: readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number }[]; readonly fromBeginning: boolean }[],
-  ): Promise<readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]>;
+  readonly brokerPool: { findConnectedBroker(): Promise<Broker> };
 };
+
+type Partitions<T> = readonly { readonly topic: string; readonly partitions: readonly T[] }[];
 
 export type Broker = {
   /** Per request kind: which versions of it the broker speaks. */
@@ -29,11 +24,19 @@ export type Broker = {
   readonly connectionPool: { send(call: ProtocolCall): Promise<unknown> };
   disconnect(): Promise<void>;
   lookupRequest(apiKey: number, definition: unknown): (request: object) => ProtocolCall;
-  offsetFetch(request: { readonly groupId: string; readonly topics: readonly object[] }): Promise<{
-    readonly responses: readonly {
+  /** Of all topics when none is named. */
+  metadata(topics: readonly string[]): Promise<{
+    readonly clusterId: string;
+    readonly topicMetadata: readonly {
       readonly topic: string;
-      readonly partitions: readonly { readonly partition: number; readonly offset: string; readonly metadata: string | null }[];
+      readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
     }[];
+  }>;
+  listOffsets(request: { readonly isolationLevel: number; readonly topics: Partitions<{ readonly partition: number; readonly timestamp: number }> }): Promise<{
+    readonly responses: Partitions<{ readonly partition: number; readonly offset: string }>;
+  }>;
+  offsetFetch(request: { readonly groupId: string; readonly topics: Partitions<{ readonly partition: number }> }): Promise<{
+    readonly responses: Partitions<{ readonly partition: number; readonly offset: string; readonly metadata: string | null }>;
   }>;
 };
 

@@ -9,59 +9,59 @@ export type LogRange = { readonly start: Offset; readonly end: Offset };
 export type Committed = { readonly offset: Offset; readonly metadata: string };
 export type FetchFrom = { readonly topic: string; readonly partition: number; readonly offset: Offset };
 
+/** Of ListOffsets. */
+const LATEST = -1;
+const EARLIEST = -2;
+/** The end of a log is its high watermark, also while a transaction is open. */
+const READ_UNCOMMITTED = 0;
+
 /**
  * Reads logs without a group: where they begin and end, what stands at an offset, everything from an offset on.
- * Throws what the client throws; a topic that is not there is an empty answer.
+ * Throws what the client throws; a topic that is not there is an empty answer. Asks the brokers itself, topic by topic, for the client's own
+ * metadata cannot be refreshed any more when one of its topics was deleted.
  */
 export class LogReader implements AsyncDisposable {
   readonly #cluster: Cluster;
-  #isConnected = false;
+  /** Per topic: the leader of each partition, as last asked. */
+  readonly #leaders = new Map<string, ReadonlyMap<number, number>>();
+  #connected: Promise<void> | undefined;
 
-  constructor(kafka: Kafka, options: { readonly metadataMaxAgeMs?: DurationMs } = {}) {
-    this.#cluster = openCluster(kafka, { metadataMaxAge: options.metadataMaxAgeMs ?? 60_000 });
+  constructor(kafka: Kafka) {
+    this.#cluster = openCluster(kafka, { metadataMaxAge: 60_000 });
   }
 
   async cluster(): Promise<{ readonly id: string; readonly topics: readonly string[] }> {
-    await this.#connect();
-    const metadata = await this.#cluster.metadata();
-    if (metadata === null) throw new Error('no broker tells its topics');
-    return { id: metadata.clusterId, topics: metadata.topicMetadata.map(({ topic }) => topic) };
+    const { clusterId, topicMetadata } = await (await this.#anyBroker()).metadata([]);
+    return { id: clusterId, topics: topicMetadata.map(({ topic }) => topic) };
   }
 
-  /** The partitions as they are now, never from memory: none where the topic is missing. */
+  /** The partitions as they are now: none where the topic is missing. */
   async partitions(topic: string): Promise<readonly number[]> {
-    await this.#connect();
-    const cluster = this.#cluster;
+    const broker = await this.#anyBroker();
     try {
-      await cluster.addMultipleTargetTopics([topic]);
-      await cluster.refreshMetadata();
+      const { topicMetadata } = await broker.metadata([topic]);
+      const found = topicMetadata.find((one) => one.topic === topic)?.partitionMetadata ?? [];
+      this.#leaders.set(topic, new Map(found.map(({ partitionId, leader }) => [partitionId, leader])));
     } catch (error) {
       if (!isMissingTopic(error)) throw error;
-      // Or the metadata of the topics that are there could never be read again.
-      cluster.targetTopics.delete(topic);
-      await cluster.refreshMetadata().catch((again: unknown) => {
-        if (!isMissingTopic(again)) throw again;
-      });
-      return [];
+      this.#leaders.delete(topic);
     }
-    return cluster
-      .findTopicPartitionMetadata(topic)
-      .map(({ partitionId }) => partitionId)
-      .sort((a, b) => a - b);
+    return [...(this.#leaders.get(topic)?.keys() ?? [])].sort((a, b) => a - b);
   }
 
   /** Of all partitions of a topic as it is now. */
   async ranges(topic: string): Promise<ReadonlyMap<number, LogRange>> {
-    const partitions = (await this.partitions(topic)).map((partition) => ({ partition }));
-    if (partitions.length === 0) return new Map();
-    const list = async (fromBeginning: boolean): Promise<ReadonlyMap<number, Offset>> => {
-      const [found] = await this.#cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
-      return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
-    };
+    const partitions = await this.partitions(topic);
     // The start first: what retention removes between the two questions must not look like records.
-    const starts = await list(true);
-    const ends = await list(false);
-    return new Map([...starts].map(([partition, start]) => [partition, { start, end: ends.get(partition) ?? start }]));
+    const starts = await this.#offsets(topic, partitions, EARLIEST);
+    const ends = await this.#offsets(topic, partitions, LATEST);
+    return new Map(
+      partitions.flatMap((partition) => {
+        const start = starts.get(partition);
+        const end = ends.get(partition);
+        return start === undefined || end === undefined ? [] : [[partition, { start, end }] as const];
+      }),
+    );
   }
 
   /** What a group committed; a partition without a commit is absent. */
@@ -85,7 +85,7 @@ export class LogReader implements AsyncDisposable {
     await this.#connect();
     const byLeader = new Map<number, FetchFrom[]>();
     for (const place of places) {
-      const leader = this.#cluster.findTopicPartitionMetadata(place.topic).find(({ partitionId }) => partitionId === place.partition)?.leader;
+      const leader = this.#leaders.get(place.topic)?.get(place.partition);
       if (leader === undefined || leader < 0) continue;
       const list = byLeader.get(leader);
       if (list === undefined) byLeader.set(leader, [place]);
@@ -103,9 +103,36 @@ export class LogReader implements AsyncDisposable {
   }
 
   async #connect(): Promise<void> {
-    if (this.#isConnected) return;
-    await this.#cluster.connect();
-    this.#isConnected = true;
+    // Without a picture of the brokers the client finds none, however well it is connected.
+    this.#connected ??= this.#cluster.connect().then(() => this.#cluster.refreshMetadata());
+    try {
+      await this.#connected;
+    } catch (error) {
+      this.#connected = undefined;
+      throw error;
+    }
+  }
+
+  async #anyBroker(): Promise<Broker> {
+    await this.#connect();
+    return this.#cluster.brokerPool.findConnectedBroker();
+  }
+
+  async #offsets(topic: string, partitions: readonly number[], timestamp: number): Promise<ReadonlyMap<number, Offset>> {
+    const byLeader = Map.groupBy(partitions, (partition) => this.#leaders.get(topic)?.get(partition) ?? -1);
+    // Partitions without a leader are asked for again by whoever needs them.
+    byLeader.delete(-1);
+    const answers = await Promise.all(
+      [...byLeader].map(async ([nodeId, list]) => {
+        const broker = await this.#cluster.findBroker({ nodeId });
+        return broker.listOffsets({ isolationLevel: READ_UNCOMMITTED, topics: [{ topic, partitions: list.map((partition) => ({ partition, timestamp })) }] });
+      }),
+    );
+    return new Map(
+      answers.flatMap(({ responses }) =>
+        responses.flatMap((response) => response.partitions.map(({ partition, offset }) => [partition, Number(offset)] as const)),
+      ),
+    );
   }
 
   async #fetchFrom(
@@ -120,7 +147,7 @@ export class LogReader implements AsyncDisposable {
         .map(({ partition, offset }) => ({ partition, fetchOffset: String(offset), maxBytes: maxBytesPerPartition })),
     }));
     const broker = await this.#cluster.findBroker({ nodeId });
-    const call = fetchCall(broker, { maxWaitTime: maxWaitMs, minBytes: 1, maxBytes, isolationLevel: 0, topics });
+    const call = fetchCall(broker, { maxWaitTime: maxWaitMs, minBytes: 1, maxBytes, isolationLevel: READ_UNCOMMITTED, topics });
     try {
       const { partitions } = (await broker.connectionPool.send({
         ...call,

@@ -58,6 +58,13 @@ export class Scratch implements AsyncDisposable {
     await until(async () => !(await this.admin.listTopics()).includes(name), `topic ${name} to be gone`);
   }
 
+  /** As retention would: the log begins at `offset` then. */
+  async cut(topic: string, partition: number, offset: number): Promise<void> {
+    // The client needs another call first to know the leader.
+    await this.admin.fetchTopicOffsets(topic);
+    await this.admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const left = await this.admin.listTopics();
     const topics = this.#topics.filter((topic) => left.includes(topic));

@@ -1,26 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { kafkaPublisher } from '../../../ingest/kafka/publisher.ts';
 import { lacks } from '../../services/needs.ts';
 import { ReadingPump, SharedHeads, freshGroup } from './reading-pump.ts';
 import { Scratch, until } from './scratch.ts';
-
-const range = (from: number, to: number): readonly number[] => Array.from({ length: to - from }, (_, index) => from + index);
-
-/** Sends `count` lines to one partition; the value names the offset that it gets. */
-async function send(
-  scratch: Scratch,
-  topic: string,
-  count: number,
-  part: { readonly partition?: number; readonly from?: number; readonly mark?: string } = {},
-): Promise<void> {
-  await using publisher = kafkaPublisher(scratch.client);
-  const messages = Array.from({ length: count }, (_, index) => ({
-    partition: part.partition ?? 0,
-    value: Buffer.from(`${part.mark ?? 'line'} ${(part.from ?? 0) + index}`),
-  }));
-  const outcome = await publisher.publish(topic, messages);
-  if (!outcome.ok) throw new Error(outcome.reason);
-}
+import { range, send } from './sending.ts';
 
 async function committedOf(scratch: Scratch, group: string, topic: string, partition = 0): Promise<string | undefined> {
   const [found] = await scratch.admin.fetchOffsets({ groupId: group, topics: [topic] });
