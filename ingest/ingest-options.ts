@@ -14,11 +14,11 @@ export const DEFAULT_LIMITS: IngestLimits = { entities: 1_000_000, dictionary: 1
 
 /** A row whose counter passes a multiple of its step is handed on at once: the share of a limit that one partition may keep to itself. */
 export type Steps = {
-  /** Events in one minute, an integer from 1 on. */
-  readonly requests: number;
-  readonly failedAuth: number;
+  /** Events in one minute, an integer from 1 on; what is not said has no step. */
+  readonly requests?: number | undefined;
+  readonly failedAuth?: number | undefined;
   /** In and out together. */
-  readonly bytes: number;
+  readonly bytes?: number | undefined;
 };
 
 /** A record that was no event, copied. */

@@ -1,78 +1,36 @@
-import type { Clock } from '../core/clock.ts';
 import type { OpenSegment, PartialBatch } from '../core/partial.ts';
-import type { EventSource, MetricStore, PartialBus, PartitionProgress, SourceEvent } from '../core/ports.ts';
-import { type DurationMs, type EpochMs, type Offset, type Outcome, assertNever } from '../core/types.ts';
-import { detectFormat, formatOf, type DetectOptions } from './parse/detect.ts';
+import type { DeadLetter, PartitionProgress, SourceEvent } from '../core/ports.ts';
+import { type DurationMs, type Offset, assertNever } from '../core/types.ts';
+import { Delivery } from './delivery.ts';
+import { detectFormat, formatOf } from './parse/detect.ts';
 import type { Format } from './parse/format.ts';
 import { Backlog } from './parallel/backlog.ts';
-import type { CellPool } from './parallel/cell-pool.ts';
-import type { Normaliser } from './parse/normaliser.ts';
-import type { IngestLimits } from './ingest-options.ts';
-import { PartitionIngest } from './partition-ingest.ts';
+import type { PartitionState, PumpDeps, PumpOptions } from './pump-options.ts';
+import { type Assigned, PumpedPartition } from './pumped-partition.ts';
+import { sampleOf } from './segment/sample-records.ts';
 
-export type PumpOptions = {
-  readonly segmentBytes: number;
-  readonly detect: DetectOptions;
-  readonly limits: IngestLimits;
-  /** While a backlog is read, the store is written at least this often. */
-  readonly flushMs: DurationMs;
-  /** One per partition: its numbers belong to that partition's open segment. */
-  readonly normaliser: () => Normaliser;
-};
+export type { PartitionState, PumpDeps, PumpOptions } from './pump-options.ts';
 
-export type PumpDeps = {
-  readonly source: EventSource;
-  readonly store: MetricStore;
-  readonly bus: PartialBus;
-  readonly clock: Clock;
-  /** Threads for a backlog of many segments; without it everything is counted on this one. */
-  readonly pool?: CellPool | undefined;
-  /** One clear line: what, where, what to do. */
-  readonly onProblem: (message: string) => void;
-  /** Stored with every partition: which configured source found it. */
-  readonly origin: string;
-};
-
-/** What a person or the judge wants to know of one partition. */
-export type PartitionState = {
-  readonly name: string;
-  readonly label: string;
-  readonly format: string;
-  /** What the format shows: rules on other fields are blind here. */
-  readonly visible: ReadonlySet<string>;
-  readonly next: Offset;
-  readonly newest: EpochMs;
-  /** Nothing more to read right now. */
-  readonly isAtEnd: boolean;
-  readonly sizeBytes: number | undefined;
-  readonly lastBlockAt: EpochMs;
-};
-
-type Partition = { -readonly [K in keyof PartitionState]: PartitionState[K] } & {
-  readonly sourceId: number;
-  readonly open: OpenSegment | undefined;
-  ingest: PartitionIngest | undefined;
-  descriptor: string;
-  /** While a large backlog is shared out to threads; `ingest` is undefined then. */
-  backlog: Backlog | undefined;
-  /** Its format is unknown: nothing of it is read, so nothing of it is lost. */
-  isRefused: boolean;
-  /** The process was told to stop while the store refused a batch: nothing more of this partition is stored. */
-  isAbandoned: boolean;
-};
-
-const RETRY_MS = 1000;
+const RETRY_MS: DurationMs = 1000;
+const TICK_MS: DurationMs = 1000;
+const PROGRESS_MS: DurationMs = 1000;
 /** Less than this many segments to go is not worth other threads. */
 const BACKLOG_SEGMENTS = 2;
+const UNACKED_BYTES = 64 * 1024 * 1024;
 
 /**
- * Moves records from a source into the store and then to the judge, in that order, exactly once. It stops
- * reading while the store refuses, so nothing that was accepted can be lost.
+ * Moves records from a source into the store, then to the judge, and then back to the source, in that order, exactly
+ * once. What the store does not take is kept, and reading stops when that becomes too much, so nothing that was
+ * accepted can be lost.
  */
 export class Pump {
   readonly #options: PumpOptions;
   readonly #deps: PumpDeps;
-  readonly #partitions = new Map<string, Partition>();
+  readonly #partitions = new Map<string, PumpedPartition>();
+  /** A fault of ours in a part that nobody waits for ends reading. */
+  readonly #stop = new AbortController();
+  #fault: { readonly error: unknown } | undefined;
+  #signal: AbortSignal = this.#stop.signal;
   #flushedAt = 0;
 
   constructor(options: PumpOptions, deps: PumpDeps) {
@@ -85,56 +43,79 @@ export class Pump {
   }
 
   progress(): readonly PartitionProgress[] {
-    return Array.from(this.#partitions.values(), ({ sourceId, newest, isAtEnd, lastBlockAt }) => ({
-      source: sourceId,
-      partition: 0,
-      newest,
-      isAtEnd,
-      heardAt: lastBlockAt,
-    }));
+    return Array.from(this.#partitions.values(), (partition) => partition.progress);
   }
 
   /** Runs until the source ends or `signal` aborts; then what was read is stored. */
   async run(signal: AbortSignal): Promise<void> {
-    const { source, clock } = this.#deps;
+    const { source, clock, bus } = this.#deps;
+    this.#signal = AbortSignal.any([signal, this.#stop.signal]);
     this.#flushedAt = clock.monotonic();
-    for await (const event of source.events(signal)) {
-      await this.#take(event, signal);
-      if (signal.aborted) break;
-      if (clock.monotonic() - this.#flushedAt >= this.#options.flushMs) await this.#flushAll(signal);
+    const ticks = new AbortController();
+    const ticking = Promise.all([
+      this.#every(Math.min(TICK_MS, this.#options.flushMs), () => this.#flushDue(), ticks.signal),
+      this.#every(PROGRESS_MS, () => bus.progress(this.progress()), ticks.signal),
+    ]);
+    try {
+      for await (const event of source.events(this.#signal)) {
+        await this.#take(event);
+        if (this.#signal.aborted) break;
+        await this.#flushDue();
+      }
+      // A last flush even after the abort: records that were read need not be read again.
+      if (this.#fault === undefined) await this.#flushAll();
+      await Promise.all(Array.from(this.#partitions.values(), ({ delivery }) => delivery.settled()));
+    } finally {
+      ticks.abort();
+      for (const { delivery } of this.#partitions.values()) if (this.#fault !== undefined) delivery.drop();
     }
-    // A last flush even after the abort: records that were read need not be read again.
-    await this.#flushAll(signal);
+    await ticking;
+    if (this.#fault !== undefined) throw this.#fault.error;
   }
 
-  async #take(event: SourceEvent, signal: AbortSignal): Promise<void> {
+  async #every(ms: DurationMs, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      for (;;) {
+        await this.#deps.clock.sleep(ms, signal);
+        if (signal.aborted) return;
+        await work();
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#fault ??= { error };
+    this.#stop.abort();
+  }
+
+  async #take(event: SourceEvent): Promise<void> {
     switch (event.kind) {
       case 'assigned':
         return this.#assign(event);
+      case 'revoked':
+        return this.#forget(event.partition);
       case 'block': {
-        const partition = this.#partitions.get(event.partition);
-        if (partition === undefined || partition.isRefused) return;
-        partition.isAtEnd = false;
-        partition.lastBlockAt = this.#deps.clock.now();
-        if (partition.format === '' && !(await this.#begin(partition, event.bytes))) return;
-        if (await this.#shares(partition, event.offset, signal)) {
-          partition.backlog?.block(event.bytes, event.offset);
+        const partition = await this.#reading(event.partition, () => event.bytes);
+        if (partition === undefined) return;
+        if (await this.#shares(partition, event.offset)) {
+          partition.backlog?.block(event.bytes, event.offset, event.receivedAt);
           return;
         }
-        const { ingest } = partition;
-        if (ingest === undefined) throw new Error(`BUG: ${partition.label} has a format and nobody reads it`);
-        ingest.block(event.bytes, event.offset);
-        partition.newest = ingest.newest;
-        for (const batch of ingest.takeSealed()) await this.#store(partition, batch, signal);
-        return;
+        partition.ingest?.block(event.bytes, event.offset, event.receivedAt);
+        return this.#afterReading(partition);
       }
-      case 'records':
-      case 'revoked':
-        throw new Error(`BUG: ${event.kind} of ${event.partition}: no message log is read yet`);
+      case 'records': {
+        const partition = await this.#reading(event.partition, () => sampleOf(event));
+        if (partition === undefined) return;
+        partition.ingest?.records(event);
+        return this.#afterReading(partition);
+      }
       case 'oversized': {
         const partition = this.#partitions.get(event.partition);
         if (partition === undefined || partition.isRefused) return;
-        if (await this.#shares(partition, event.offset, signal)) partition.backlog?.oversized(event.offset, event.length);
+        if (await this.#shares(partition, event.offset)) partition.backlog?.oversized(event.offset, event.length);
         else partition.ingest?.oversized(event.offset, event.length);
         return;
       }
@@ -143,10 +124,11 @@ export class Pump {
         const partition = this.#partitions.get(event.partition);
         if (partition === undefined) return;
         partition.isAtEnd = true;
-        await this.#leaveBacklog(partition, event.position, signal);
+        // A message log is always near its end: it is flushed by the clock.
+        if (partition.isChain && event.kind === 'caught_up') return;
+        await this.#leaveBacklog(partition, event.position);
         // The end of a file does not end its segment: a rotated file may still be written to, and goes on where it was. That it is done is part of the cursor.
-        await this.#flush(partition, signal, event.kind === 'finished');
-        return;
+        return this.#flush(partition, event.kind === 'finished');
       }
       case 'problem':
         this.#deps.onProblem(`${event.subject}: ${event.message}`);
@@ -156,70 +138,141 @@ export class Pump {
     }
   }
 
-  async #assign(event: Extract<SourceEvent, { kind: 'assigned' }>): Promise<void> {
-    const { store } = this.#deps;
-    const sourceId = await store.source(event.partition);
-    if ((await store.control(`origin:${sourceId}`)) === undefined) await store.setControl(`origin:${sourceId}`, this.#deps.origin);
-    const open = await store.resume(sourceId, 0);
-    const partition: Partition = {
-      name: event.partition,
-      label: event.label,
-      format: '',
-      visible: new Set(),
-      sourceId,
-      open,
-      next: open?.next ?? 0,
-      newest: open?.newest ?? 0,
-      isAtEnd: false,
-      sizeBytes: event.sizeBytes,
-      lastBlockAt: this.#deps.clock.now(),
-      ingest: undefined,
-      descriptor: '',
-      backlog: undefined,
-      isRefused: false,
-      isAbandoned: false,
-    };
+  async #assign(event: Assigned): Promise<void> {
+    const { store, clock, origin } = this.#deps;
+    this.#forget(event.partition);
+    const found = await this.#patiently(event.label, async () => {
+      const source = await store.source(event.source ?? event.partition);
+      await store.claim(`origin:${source}`, origin);
+      return { source, open: await this.#open(event, source) };
+    });
+    if (found === undefined) return;
+    const isShared = (this.#options.unackedBatches ?? 0) > 0;
+    const partition = new PumpedPartition(event, found, { isShared, clock, delivery: (made) => this.#delivery(made) });
     this.#partitions.set(event.partition, partition);
+    for (const batch of partition.retold) partition.delivery.push({ batch, letters: [], isStored: true });
     if (event.head.length > 0) await this.#begin(partition, event.head);
   }
 
-  /** The format of a partition is found once and stored, so that a restart reads as before. */
-  async #begin(partition: Partition, head: Uint8Array): Promise<boolean> {
-    const { store, onProblem } = this.#deps;
+  /** The newest segment that is stored; its rows only where counting goes on with them. */
+  async #open({ resume = 'rows', number = 0, generation = 1 }: Assigned, source: number): Promise<OpenSegment | undefined> {
+    const { store } = this.#deps;
+    if (resume === 'rows') return store.resume(source, number);
+    const head = (await store.heads(source)).find(({ segment }) => segment.partition === number);
+    if (head === undefined) return undefined;
+    const isLeftOpen = resume === 'fresh' && !head.isSealed && head.segment.generation < generation;
+    return isLeftOpen ? store.resume(source, number) : { ...head, rows: [], held: [] };
+  }
+
+  #delivery(partition: PumpedPartition): Delivery {
+    const { name, label, isShared } = partition;
+    return new Delivery(
+      {
+        name,
+        label,
+        isShared,
+        onStored: (batch) => {
+          if (batch.next > partition.next) partition.next = batch.next;
+          if (batch.newest > partition.told) partition.told = batch.newest;
+        },
+        onMoved: () => {
+          const { fault, batches, bytes } = partition.delivery;
+          if (fault !== undefined) this.#fail(fault.error);
+          const { unackedBatches = 0, unackedBytes = UNACKED_BYTES } = this.#options;
+          if (!partition.isPaused || batches > unackedBatches / 2 || bytes > unackedBytes / 2) return;
+          partition.isPaused = false;
+          this.#deps.source.resume?.(name);
+        },
+      },
+      this.#deps,
+      this.#signal,
+    );
+  }
+
+  /** It belongs to another process now, or begins anew: what is not stored of it is read again. */
+  #forget(name: string): void {
+    this.#partitions.get(name)?.delivery.drop();
+    this.#partitions.delete(name);
+  }
+
+  /** The partition that a block is of, ready to count; undefined when nothing of it is read. */
+  async #reading(name: string, head: () => Uint8Array): Promise<PumpedPartition | undefined> {
+    const partition = this.#partitions.get(name);
+    if (partition === undefined || partition.isRefused) return undefined;
+    partition.isAtEnd = false;
+    partition.lastBlockAt = this.#deps.clock.now();
+    if (partition.format === '' && !(await this.#begin(partition, head()))) return undefined;
+    if (partition.ingest === undefined && partition.backlog === undefined) throw new Error(`BUG: ${partition.label} has a format and nobody reads it`);
+    return partition;
+  }
+
+  async #afterReading(partition: PumpedPartition): Promise<void> {
+    const { ingest } = partition;
+    if (ingest === undefined) return;
+    partition.newest = Math.max(partition.newest, ingest.newest);
+    for (const batch of ingest.takeSealed()) {
+      partition.openSince = undefined;
+      await this.#emit(partition, batch);
+    }
+    if (!ingest.isEmpty) partition.openSince ??= partition.lastBlockAt;
+    const urgent = ingest.takeUrgent();
+    if (urgent !== undefined && !partition.delivery.isDropped) this.#deps.bus.hint(urgent);
+  }
+
+  /** The format of a source is found once and stored, so that a restart and other processes read as this one. */
+  async #begin(partition: PumpedPartition, head: Uint8Array): Promise<boolean> {
+    const { store, onProblem, source } = this.#deps;
     const name = `format:${partition.sourceId}`;
     const { detect } = this.#options;
-    const stored = await store.control(name);
-    let format: Format | undefined = stored === undefined ? undefined : formatOf(stored, detect.keyNames);
-    if (format === undefined) {
+    const format = await this.#patiently(partition.label, async () => {
+      const stored = await store.control(name);
+      if (stored !== undefined) return this.#formatOf(stored);
       const found = detectFormat(head, detect);
-      if (found.format === undefined) {
-        partition.isRefused = true;
-        onProblem(`${partition.label}: ${found.why}`);
-        return false;
-      }
-      format = found.format;
-      await store.setControl(name, format.descriptor);
+      if (found.format === undefined) return found.why;
+      return this.#formatOf(await store.claim(name, found.format.descriptor));
+    });
+    if (format === undefined) return false;
+    if (typeof format === 'string') {
+      partition.isRefused = true;
+      onProblem(`${partition.label}: ${format}`);
+      source.pause?.(partition.name);
+      return false;
     }
-    partition.format = format.name;
-    partition.visible = format.visible;
-    partition.descriptor = format.descriptor;
-    partition.ingest = this.#ingestOf(partition, format, partition.open);
+    partition.begin(format, this.#options, this.#deps);
+    for (const batch of partition.ingest?.takeSealed() ?? []) await this.#emit(partition, batch);
     return true;
   }
 
-  #ingestOf(partition: Partition, format: Format, resume: OpenSegment | undefined): PartitionIngest {
-    const { segmentBytes, limits, normaliser } = this.#options;
-    return new PartitionIngest({ source: partition.sourceId, partition: 0, generation: 1, segmentBytes, format, normaliser: normaliser(), limits, resume });
+  #formatOf(descriptor: string): Format {
+    const format = formatOf(descriptor, this.#options.detect.keyNames);
+    if (format === undefined)
+      throw new Error(`no format is described by "${descriptor}", which the store holds; it was written by another version of keywatch`);
+    return format;
+  }
+
+  /** Asks the store again and again while it is away; undefined when told to stop. */
+  async #patiently<T>(label: string, work: () => Promise<T>): Promise<T | undefined> {
+    const { clock, onProblem } = this.#deps;
+    for (let isTold = false; ; isTold = true) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof Error && 'isRetryable' in error && error.isRetryable === true)) throw error;
+        if (!isTold) onProblem(`${label}: nothing is read yet, since the store does not answer: ${error.message}`);
+      }
+      if (this.#signal.aborted) return undefined;
+      await clock.sleep(RETRY_MS, this.#signal);
+    }
   }
 
   /** Whether the record at `offset` goes to the threads: while there are many segments to go, from a segment's beginning on. */
-  async #shares(partition: Partition, offset: Offset, signal: AbortSignal): Promise<boolean> {
+  async #shares(partition: PumpedPartition, offset: Offset): Promise<boolean> {
     const { pool, source } = this.#deps;
     const { backlog, ingest } = partition;
     if (backlog !== undefined) {
       if (!backlog.endsBefore(offset)) return true;
       backlog.seal(source.cursor(partition.name, offset));
-      while (backlog.isFull) await this.#storeOldest(partition, backlog, signal);
+      while (backlog.isFull) await this.#storeOldest(partition, backlog);
       return true;
     }
     const { segmentBytes, limits } = this.#options;
@@ -227,66 +280,68 @@ export class Pump {
     if (pool === undefined || pool.threads < 2 || ingest === undefined || left <= BACKLOG_SEGMENTS * segmentBytes) return false;
     if (!ingest.isEmpty && offset < ingest.segmentEnd) return false;
     const cursor = source.cursor(partition.name, offset);
-    for (const batch of ingest.finish()) await this.#store(partition, batch, signal, cursor);
+    for (const batch of ingest.finish()) await this.#emit(partition, batch, cursor);
     partition.ingest = undefined;
     partition.backlog = new Backlog(pool, { source: partition.sourceId, segmentBytes, descriptor: partition.descriptor, limits });
     return true;
   }
 
-  async #storeOldest(partition: Partition, backlog: Backlog, signal: AbortSignal): Promise<boolean> {
+  async #storeOldest(partition: PumpedPartition, backlog: Backlog): Promise<boolean> {
     const oldest = await backlog.next();
-    if (oldest?.batch !== undefined) await this.#store(partition, oldest.batch, signal, oldest.cursor);
+    if (oldest?.batch !== undefined) await this.#emit(partition, oldest.batch, oldest.cursor);
     return oldest !== undefined;
   }
 
   /** The backlog is read: what the threads still hold is stored in order, and this thread goes on in the open segment. */
-  async #leaveBacklog(partition: Partition, position: Offset, signal: AbortSignal): Promise<void> {
+  async #leaveBacklog(partition: PumpedPartition, position: Offset): Promise<void> {
     const { backlog } = partition;
     if (backlog === undefined) return;
-    while (await this.#storeOldest(partition, backlog, signal));
+    while (await this.#storeOldest(partition, backlog));
     const open = await backlog.leave();
-    if (open !== undefined) await this.#store(partition, open, signal, this.#deps.source.cursor(partition.name, position));
+    if (open !== undefined) await this.#emit(partition, open, this.#deps.source.cursor(partition.name, position));
+    await partition.delivery.settled();
     partition.backlog = undefined;
     // An idle thread holds some 30 MB.
     await this.#deps.pool?.rest();
-    const format = formatOf(partition.descriptor, this.#options.detect.keyNames);
-    if (format === undefined) throw new Error(`BUG: no format is described by "${partition.descriptor}"`);
-    partition.ingest = this.#ingestOf(partition, format, await this.#deps.store.resume(partition.sourceId, 0));
+    if (partition.delivery.isDropped) return;
+    partition.begin(this.#formatOf(partition.descriptor), this.#options, this.#deps, await this.#deps.store.resume(partition.sourceId, 0));
   }
 
-  async #flushAll(signal: AbortSignal): Promise<void> {
-    for (const partition of this.#partitions.values()) await this.#flush(partition, signal);
+  async #flushDue(): Promise<void> {
+    if (this.#deps.clock.monotonic() - this.#flushedAt >= this.#options.flushMs) await this.#flushAll();
+  }
+
+  async #flushAll(): Promise<void> {
     this.#flushedAt = this.#deps.clock.monotonic();
-  }
-
-  async #flush(partition: Partition, signal: AbortSignal, isForced = false): Promise<void> {
-    const batch = partition.ingest?.flush(isForced);
-    if (batch !== undefined) await this.#store(partition, batch, signal);
-  }
-
-  async #store(partition: Partition, batch: PartialBatch, signal: AbortSignal, cursor?: string): Promise<void> {
-    const { source, store, bus, clock, onProblem } = this.#deps;
-    if (partition.isAbandoned) return;
-    if (batch.newest > partition.newest) partition.newest = batch.newest;
-    const whole = { ...batch, newest: partition.newest, cursor: cursor ?? source.cursor(partition.name, batch.next) };
-    // 1. the rows and the position, in one transaction
-    for (let isTold = false; ;) {
-      const outcome: Outcome = await store.put(whole);
-      if (outcome.ok) {
-        if (isTold) onProblem(`${partition.label}: the store accepts again`);
-        break;
-      }
-      if (!isTold) onProblem(`${partition.label}: nothing more is read, since the store refuses: ${outcome.reason}`);
-      isTold = true;
-      // What is not stored will be read again after a restart. What follows it must not be stored either: positions have no gaps.
-      if (signal.aborted) {
-        partition.isAbandoned = true;
-        return;
-      }
-      await clock.sleep(RETRY_MS, signal);
+    for (const partition of this.#partitions.values()) {
+      // What waits would only wait longer behind more: rows that change again meanwhile are sent once.
+      if (partition.delivery.batches < 2 || this.#signal.aborted) await this.#flush(partition);
     }
-    partition.next = batch.next;
-    // 2. then the judge
-    await bus.publish(whole);
+  }
+
+  async #flush(partition: PumpedPartition, isForced = false): Promise<void> {
+    const batch = partition.ingest?.flush(isForced);
+    if (batch !== undefined) await this.#emit(partition, batch);
+  }
+
+  async #emit(partition: PumpedPartition, batch: PartialBatch, cursor?: string): Promise<void> {
+    const { source } = this.#deps;
+    const { delivery, name, ingest } = partition;
+    if (delivery.isDropped) return;
+    if (batch.newest > partition.newest) partition.newest = batch.newest;
+    const whole = { ...batch, newest: partition.newest, cursor: cursor ?? source.cursor(name, batch.next) };
+    delivery.push({ batch: whole, letters: this.#lettersOf(partition, ingest?.takeRejected(batch.next) ?? []) });
+    const { unackedBatches = 0, unackedBytes = UNACKED_BYTES } = this.#options;
+    if (unackedBatches === 0) return delivery.settled();
+    if (delivery.batches <= unackedBatches && delivery.bytes <= unackedBytes) return;
+    if (source.pause === undefined) return delivery.settled({ batches: unackedBatches, bytes: unackedBytes });
+    if (partition.isPaused) return;
+    partition.isPaused = true;
+    source.pause(name);
+  }
+
+  #lettersOf({ sourceName, number }: PumpedPartition, rejected: ReturnType<NonNullable<PumpedPartition['ingest']>['takeRejected']>): readonly DeadLetter[] {
+    const now = this.#deps.clock.now();
+    return rejected.map((record) => ({ ...record, source: sourceName, partition: number, at: record.at < 0 ? now : record.at }));
   }
 }

@@ -16,6 +16,10 @@ export const SEGMENT_WINDOW: Minute = 0;
 /** Held rows that may be put in order at once, see `#inOrder`. */
 const HELD_ORDERED_MAX = 2 ** 21;
 
+/** No step: more than a minute can have. */
+const STEP_MAX = 0x7fffffff;
+
+type AllSteps = { readonly requests: number; readonly failedAuth: number; readonly bytes: number };
 type Gone = PartialBatch['gone'][number];
 export type SegmentRows = Pick<PartialBatch, 'rows' | 'held' | 'gone' | 'aliases'>;
 
@@ -29,7 +33,7 @@ export class SegmentCounts {
   readonly #slots: Slots;
   readonly #standings: Standings;
   readonly #sketches: 'window' | 'segment' | 'none';
-  readonly #steps: Steps | undefined;
+  readonly #steps: AllSteps | undefined;
   readonly #gates = new Gates();
   readonly #tops = new TopCounts();
   /** Slots that crossed a step since `takeUrgent`. */
@@ -50,7 +54,11 @@ export class SegmentCounts {
     this.#slots = new Slots(normaliser);
     this.#standings = new Standings(options.limits.entities);
     this.#sketches = options.sketches;
-    this.#steps = options.steps;
+    this.#steps = options.steps && {
+      requests: options.steps.requests ?? STEP_MAX,
+      failedAuth: options.steps.failedAuth ?? STEP_MAX,
+      bytes: options.steps.bytes ?? Number.POSITIVE_INFINITY,
+    };
   }
 
   get bytes(): number {
@@ -127,8 +135,8 @@ export class SegmentCounts {
     }
   }
 
-  /** Integers up to 2^31, as the remainder of doubles is slow: no counter of one minute gets there, and bytes are looked at in KiB. */
-  #step(slot: number, cells: EventCells, steps: Steps): void {
+  /** Requests as integers, as the remainder of doubles is slow; no minute has 2^31. */
+  #step(slot: number, cells: EventCells, steps: AllSteps): void {
     const { counters } = this.#slots;
     const base = slot * COUNTER_COUNT;
     const failed = counters[base + C.failedAuth] as number;

@@ -1,5 +1,5 @@
 import type { PartialBatch } from '../../core/partial.ts';
-import type { Offset } from '../../core/types.ts';
+import type { EpochMs, Offset } from '../../core/types.ts';
 import type { Cell, CellPool } from './cell-pool.ts';
 import type { CellSpec } from './messages.ts';
 
@@ -38,8 +38,8 @@ export class Backlog {
     this.#pending.push({ done, cursor });
   }
 
-  block(bytes: Uint8Array, offset: Offset): void {
-    this.#open(offset).block(bytes, offset);
+  block(bytes: Uint8Array, offset: Offset, receivedAt?: EpochMs): void {
+    this.#open(offset).block(bytes, offset, receivedAt);
   }
 
   oversized(offset: Offset, length: number): void {

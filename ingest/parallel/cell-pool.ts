@@ -1,13 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import type { PartialBatch } from '../../core/partial.ts';
-import type { Offset } from '../../core/types.ts';
+import type { EpochMs, Offset } from '../../core/types.ts';
 import { unpackBatch } from '../transfer.ts';
 import type { CellSpec, FromCellWorker, ToCellWorker, WorkerReading } from './messages.ts';
 
 /** A segment that a thread is counting. */
 export interface Cell {
   /** The bytes are copied: the caller's buffer is free again. */
-  block(bytes: Uint8Array, offset: Offset): void;
+  block(bytes: Uint8Array, offset: Offset, receivedAt?: EpochMs): void;
   oversized(offset: Offset, length: number): void;
   /** The segment's batch; undefined when it held no record. */
   end(isSealed: boolean): Promise<PartialBatch | undefined>;
@@ -35,9 +35,9 @@ export class CellPool implements AsyncDisposable {
     const send = (message: ToCellWorker, transfer: readonly ArrayBuffer[] = []): void => worker.postMessage(message, transfer);
     send({ kind: 'open', cell, spec });
     return {
-      block: (bytes, offset) => {
+      block: (bytes, offset, receivedAt) => {
         const copy = new Uint8Array(bytes);
-        send({ kind: 'block', cell, bytes: copy, offset }, [copy.buffer]);
+        send({ kind: 'block', cell, bytes: copy, offset, receivedAt }, [copy.buffer]);
       },
       oversized: (offset, length) => send({ kind: 'oversized', cell, offset, length }),
       end: (isSealed) =>

@@ -34,7 +34,7 @@ function serve(port: NonNullable<typeof parentPort>, reading: WorkerReading): vo
         return;
       }
       case 'block':
-        cellOf(message.cell).ingest.block(message.bytes, message.offset);
+        cellOf(message.cell).ingest.block(message.bytes, message.offset, message.receivedAt);
         return;
       case 'oversized':
         cellOf(message.cell).ingest.oversized(message.offset, message.length);

@@ -1,4 +1,4 @@
-import type { Offset } from '../../core/types.ts';
+import type { EpochMs, Offset } from '../../core/types.ts';
 import type { GeoBytes } from '../enrich/mmdb-geo.ts';
 import type { IngestLimits } from '../ingest-options.ts';
 import type { PackedBatch } from '../transfer.ts';
@@ -25,7 +25,7 @@ export type CellSpec = {
 
 export type ToCellWorker =
   | { readonly kind: 'open'; readonly cell: number; readonly spec: CellSpec }
-  | { readonly kind: 'block'; readonly cell: number; readonly bytes: Uint8Array; readonly offset: Offset }
+  | { readonly kind: 'block'; readonly cell: number; readonly bytes: Uint8Array; readonly offset: Offset; readonly receivedAt: EpochMs | undefined }
   | { readonly kind: 'oversized'; readonly cell: number; readonly offset: Offset; readonly length: number }
   /** `isSealed`: the segment ends here; otherwise it stays open and its parent goes on with it. */
   | { readonly kind: 'end'; readonly cell: number; readonly isSealed: boolean };
