@@ -67,7 +67,9 @@ export class ConsumerLife {
     const { clock, watch, listener } = this.#deps;
     while (!signal.aborted) {
       try {
-        const { cluster, topics } = await watch.find();
+        const found = await orAborted(watch.find(), signal);
+        if (found === undefined) return;
+        const { cluster, topics } = found;
         this.#cluster = cluster;
         if (topics.length > 0) await this.#consume(topics, signal);
         else {
@@ -113,7 +115,7 @@ export class ConsumerLife {
     );
     this.#consumer = consumer;
     try {
-      await Promise.race([consumer.start(topics), crash.promise]);
+      await Promise.race([orAborted(consumer.start(topics), signal), crash.promise]);
       while (!signal.aborted) {
         await Promise.race([clock.sleep(this.#watchMs, signal), crash.promise]);
         if (signal.aborted || (await this.#hasOtherTopics(topics))) return;
@@ -144,4 +146,14 @@ export class ConsumerLife {
   get #watchMs(): DurationMs {
     return this.#options.tuning?.watchMs ?? WATCH_MS;
   }
+}
+
+/** Undefined when `signal` aborts first: whoever ends must not wait for brokers that are away. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => resolve(undefined);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }

@@ -15,6 +15,8 @@ export type KafkaSourceOptions = {
   readonly tuning?: LifeTuning & {
     /** Fetched and not yet counted, over all partitions; then nothing more is fetched. Default 32 MiB. */
     readonly waitingBytesMax?: number;
+    /** What one record batch may unpack to; a larger one cannot be read. Default 64 MiB. */
+    readonly unpackedBytesMax?: number;
     /** How often an idle partition says that it is at its end. Default 5 s. */
     readonly idleMs?: DurationMs;
   };

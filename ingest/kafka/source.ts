@@ -29,7 +29,7 @@ export class KafkaSource implements EventSource {
   readonly #deps: KafkaSourceDeps;
   readonly #reader: LogReader;
   readonly #settling: Settling;
-  readonly #blocks = new MessageBlocks();
+  readonly #blocks: MessageBlocks;
   readonly #partitions = new Map<string, AssignedPartition>();
   readonly #told: SourceEvent[] = [];
   readonly #stop = new AbortController();
@@ -48,6 +48,8 @@ export class KafkaSource implements EventSource {
     this.#options = options;
     this.#deps = deps;
     this.#reader = new LogReader(deps.client.kafka);
+    const unpackedMax = options.tuning?.unpackedBytesMax;
+    this.#blocks = new MessageBlocks(unpackedMax === undefined ? {} : { unpackedMax });
     const reader = this.#reader;
     const watch = new TopicWatch(options.topics, { reader, onProblem: deps.onProblem });
     this.#settling = new Settling(

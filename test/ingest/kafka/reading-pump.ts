@@ -52,7 +52,7 @@ export class ReadingPump implements AsyncDisposable {
   gate: Promise<void> | undefined;
 
   constructor(
-    scratch: Scratch,
+    scratch: Pick<Scratch, 'client'>,
     heads: SharedHeads,
     options: Partial<KafkaSourceOptions> & { readonly topics: KafkaSourceOptions['topics']; readonly group: string },
   ) {

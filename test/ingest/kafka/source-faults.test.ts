@@ -1,8 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { fresh, lacks } from '../../services/needs.ts';
+import { Secret } from '../../../core/secret.ts';
+import { openKafka } from '../../../ingest/kafka/client.ts';
+import { kafkaPublisher } from '../../../ingest/kafka/publisher.ts';
+import { fresh, kafka, lacks } from '../../services/needs.ts';
 import { ReadingPump, SharedHeads, freshGroup } from './reading-pump.ts';
 import { Scratch, until } from './scratch.ts';
 import { range, send } from './sending.ts';
+
+/** Five records, one batch that unpacks to 2 MB, five records. */
+async function bomb(scratch: Scratch, topic: string): Promise<void> {
+  await send(scratch, topic, 5);
+  await using publisher = kafkaPublisher(scratch.client, { compression: 'gzip' });
+  expect(await publisher.publish(topic, [{ partition: 0, value: new Uint8Array(2_000_000) }])).toEqual({ ok: true });
+  await send(scratch, topic, 5, { from: 6 });
+}
 
 /** What several processes hold of a topic right now, partition by owner. */
 function owners(pumps: readonly ReadingPump[], topic: string, partitions: number): readonly number[] {
@@ -144,6 +155,76 @@ describe.skipIf(lacks('kafka'))('what goes wrong around a real broker', () => {
     expect(pump.of(topic)?.seen).toEqual(range(0, 50).map((offset) => ({ offset, value: `new ${offset}` })));
     expect(pump.of(topic)).toMatchObject({ resume: 'fresh', generation: 2, start: 0 });
     expect(pump.failure).toBeUndefined();
+  });
+
+  it('a topic made anew that has grown past the old one is told apart by its records', async () => {
+    await using scratch = await Scratch.open();
+    const topic = await scratch.topic('grown', 1);
+    const group = freshGroup();
+    const heads = new SharedHeads();
+    await send(scratch, topic, 200);
+    {
+      await using pump = new ReadingPump(scratch, heads, { topics: [topic], group });
+      await pump.caughtUp(topic, 0, 200);
+      await pump.store(topic, 0, { next: 150, isSealed: true });
+    }
+    await scratch.remove(topic);
+    await scratch.make(topic, 1);
+    await send(scratch, topic, 500, { mark: 'new' });
+    await using pump = new ReadingPump(scratch, heads, { topics: [topic], group });
+    await until(() => pump.told(/halted: the record at offset 0 is not the one that was counted/), 'the halt to be told');
+    expect(pump.events.some(({ kind }) => kind === 'assigned')).toBe(false);
+    heads.generation = 2;
+    await pump.caughtUp(topic, 0, 500);
+    expect(pump.of(topic)?.seen[0]).toEqual({ offset: 0, value: 'new 0' });
+  });
+
+  it('a batch that cannot be read halts its partition and no other', async () => {
+    await using scratch = await Scratch.open();
+    const topic = await scratch.topic('bomb', 2);
+    await bomb(scratch, topic);
+    await send(scratch, topic, 10, { partition: 1 });
+    await using pump = new ReadingPump(scratch, new SharedHeads(), { topics: [topic], group: freshGroup(), tuning: { unpackedBytesMax: 100_000 } });
+    await pump.caughtUp(topic, 1, 10);
+    await until(
+      () => pump.told(new RegExp(`topic ${topic}/0: halted: the record batch at offset 5 cannot be read: .*larger than 100000 bytes`)),
+      'the halt to be told',
+    );
+    expect(pump.offsets(topic, 0)).toEqual(range(0, 5));
+    await send(scratch, topic, 10, { partition: 1, from: 10 });
+    await pump.caughtUp(topic, 1, 20);
+    expect(pump.offsets(topic, 0)).toEqual(range(0, 5));
+  });
+
+  it('or is left out and kept apart, where that was asked for', async () => {
+    await using scratch = await Scratch.open();
+    const topic = await scratch.topic('skip', 1);
+    await bomb(scratch, topic);
+    await using pump = new ReadingPump(scratch, new SharedHeads(), {
+      topics: [topic],
+      group: freshGroup(),
+      onCorrupt: 'skip',
+      tuning: { unpackedBytesMax: 100_000 },
+    });
+    await pump.caughtUp(topic, 0, 11);
+    expect(pump.offsets(topic)).toEqual([...range(0, 5), ...range(6, 11)]);
+    expect(pump.quarantined).toMatchObject([{ partition: 0, baseOffset: 5, lastOffset: 5, why: expect.stringContaining('larger than 100000 bytes') }]);
+    expect(pump.quarantined[0]?.bytes.length).toBeGreaterThan(61);
+    expect(pump.told(/the record batch at offset 5 cannot be read: .*; it is left out/)).toBe(true);
+  });
+
+  it('what only a person can change ends the source with a clear line', async () => {
+    await using scratch = await Scratch.open();
+    const client = openKafka({
+      brokers: [await kafka()],
+      clientId: 'test',
+      sasl: { mechanism: 'plain', username: 'someone', password: new Secret('open sesame') },
+      log: () => undefined,
+    });
+    await using pump = new ReadingPump({ client }, new SharedHeads(), { topics: [await scratch.topic('login', 1)], group: freshGroup() });
+    await until(() => pump.failure !== undefined, 'the source to fail');
+    expect(String(pump.failure)).toMatch(/kafka group \S+ cannot be read: /);
+    expect(String(pump.failure)).not.toContain('sesame');
   });
 
   it('a topic that is deleted is waited for, and the others go on', async () => {
