@@ -1,7 +1,7 @@
 import { explain } from '../parse/json-parse.ts';
 import { FINE, type Verdict, fault } from '../parse/normaliser.ts';
 import { type Scratch, isBlank } from '../parse/tokens.ts';
-import { spacesEnd, stringEnd, valueEnd } from './json-skip.ts';
+import { spacesEnd, valueEnd } from './json-skip.ts';
 
 const NOT_THIS_FORMAT = fault('not_this_format');
 const EMPTY = fault('empty_line');
@@ -18,25 +18,20 @@ const decoder = new TextDecoder('utf-8');
 export class JsonMessage {
   readonly #fields: readonly string[];
   readonly #keys: readonly Uint8Array[];
-  readonly #starts: Int32Array;
-  readonly #ends: Int32Array;
 
   constructor(fields: readonly string[]) {
     this.#fields = fields;
     this.#keys = fields.map((field) => Buffer.from(field));
-    this.#starts = new Int32Array(fields.length);
-    this.#ends = new Int32Array(fields.length);
   }
 
   /**
-   * The fast way; returns the end of the line, or -1 to give up: on everything but plain ASCII in the line, and on what is no JSON at all. Every byte of the object is looked at, as a record that is cut
-   * behind its line must not be counted by one way and refused by the other.
+   * The fast way; returns the end of the line, or -1 to give up: on everything but plain ASCII in the line, and on what
+   * is no JSON at all. Every byte of the object is looked at, as a record that is cut behind its line must not be
+   * counted by one way and refused by the other.
    */
   scan(out: Scratch, buf: Uint8Array, from: number, limit: number): number {
     if (buf[from] !== 123) return NONE;
-    const starts = this.#starts;
-    const ends = this.#ends;
-    starts.fill(0);
+    let best = this.#keys.length;
     let at = spacesEnd(buf, from + 1);
     for (;;) {
       if (buf[at] !== 34) return NONE;
@@ -49,15 +44,14 @@ export class JsonMessage {
       at = spacesEnd(buf, at + 1);
       if (buf[at] !== 58) return NONE;
       at = spacesEnd(buf, at + 1);
-      // Of a field that comes twice the last one counts, as for JSON.parse.
-      if (field >= 0) starts[field] = NONE;
-      if (field >= 0 && buf[at] === 34) {
-        const quote = stringEnd(buf, at + 1);
-        if (quote < 0) return NONE;
-        starts[field] = at + 1;
-        ends[field] = quote;
-        at = quote + 1;
+      if (field >= 0 && field <= best && buf[at] === 34) {
+        best = field;
+        at = unescapeString(out, buf, at + 1);
+        if (at < 0) return NONE;
+        at++;
       } else {
+        // Of a field that comes twice the last one counts, and what it took the place of is lost here.
+        if (field === best) return NONE;
         at = valueEnd(buf, at);
         if (at < 0) return NONE;
       }
@@ -73,11 +67,7 @@ export class JsonMessage {
     at = spacesEnd(buf, at);
     if (buf[at] === 13) at++;
     if (at < limit && buf[at] !== 10) return NONE;
-    for (let field = 0; field < starts.length; field++) {
-      const start = starts[field] as number;
-      if (start > 0) return unescapeLine(out, buf, start, ends[field] as number) ? Math.min(at, limit) : NONE;
-    }
-    return NONE;
+    return best < this.#keys.length && trimLine(out) ? Math.min(at, limit) : NONE;
   }
 
   /** The correct way. FINE with the line in `out`, or why there is none. */
@@ -137,40 +127,69 @@ for (const [name, byte] of [
   ESCAPED[name.charCodeAt(0)] = byte;
 }
 
-/** Puts the string `buf[from, to)`, known to be good JSON, into `out`; false when it holds more than ASCII or more than one line. */
-function unescapeLine(out: Scratch, buf: Uint8Array, from: number, to: number): boolean {
+/** Bytes that are no plain part of a string: quote, backslash, control characters, and what is beyond ASCII. */
+const STOP = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte++) STOP[byte] = byte < 32 || byte === 34 || byte === 92 || byte >= 128 ? 1 : 0;
+
+/** Puts the string whose text starts at `from` into `out`, without its escapes; returns where its closing quote is, or -1 when it holds more than ASCII or what JSON forbids. */
+function unescapeString(out: Scratch, buf: Uint8Array, from: number): number {
   out.length = 0;
-  out.reserve(to - from + 1);
-  const { bytes } = out;
+  const stop = STOP;
+  let { bytes } = out;
   let length = 0;
-  for (let at = from; at < to; at++) {
+  let at = from;
+  for (;;) {
     let byte = buf[at] as number;
-    if (byte >= 128) return false;
-    if (byte === 92) {
-      byte = ESCAPED[buf[++at] as number] as number;
-      if (byte === 0) {
-        // `\u0026` and its like, which writers of HTML-safe JSON use.
-        if (buf[at + 1] !== 48 || buf[at + 2] !== 48 || (buf[at + 3] as number) > 55) return false;
-        byte = ((buf[at + 3] as number) - 48) * 16 + hexDigit(buf[at + 4] as number);
-        at += 4;
-      }
+    while (stop[byte] === 0) {
+      if (length + 8 > bytes.length) bytes = roomFor(out, length);
+      bytes[length++] = byte;
+      byte = buf[++at] as number;
     }
-    bytes[length++] = byte;
+    if (byte === 34) break;
+    if (byte !== 92) return NONE;
+    let plain = ESCAPED[buf[at + 1] as number] as number;
+    at += 2;
+    if (plain === 0) {
+      // `\u0026` and its like, which writers of HTML-safe JSON use.
+      if (buf[at - 1] !== 117 || buf[at] !== 48 || buf[at + 1] !== 48) return NONE;
+      const high = HEX_DIGIT[buf[at + 2] as number] as number;
+      const low = HEX_DIGIT[buf[at + 3] as number] as number;
+      if (high > 7 || low > 15) return NONE;
+      plain = high * 16 + low;
+      at += 4;
+    }
+    if (length + 8 > bytes.length) bytes = roomFor(out, length);
+    bytes[length++] = plain;
   }
+  out.length = length;
+  return at;
+}
+
+function roomFor(out: Scratch, length: number): Uint8Array<ArrayBuffer> {
+  out.length = length;
+  out.reserve(length + 64);
+  return out.bytes;
+}
+
+/** Cuts blanks off both ends and puts a line feed behind; false for an empty line. With a line feed inside, the format inside ends too early and its caller gives up. */
+function trimLine(out: Scratch): boolean {
+  const { bytes } = out;
+  let { length } = out;
   while (length > 0 && isBlank(bytes[length - 1] as number)) length--;
   let skipped = 0;
   while (skipped < length && isBlank(bytes[skipped] as number)) skipped++;
   if (skipped > 0) bytes.copyWithin(0, skipped, length);
   length -= skipped;
-  if (length === 0) return false;
-  for (let i = 0; i < length; i++) if (bytes[i] === 10) return false;
   bytes[length] = 10;
   out.length = length;
-  return true;
+  return length > 0;
 }
 
-function hexDigit(byte: number): number {
-  return byte <= 57 ? byte - 48 : (byte | 32) - 87;
+const HEX_DIGIT = new Uint8Array(256).fill(255);
+for (let value = 0; value < 16; value++) {
+  const digit = value.toString(16);
+  HEX_DIGIT[digit.charCodeAt(0)] = value;
+  HEX_DIGIT[digit.toUpperCase().charCodeAt(0)] = value;
 }
 
 /** Several lines in one string are one record: they are joined by blanks, as a gateway's agent can hold a line feed. */

@@ -249,7 +249,7 @@ describe('the fast way and the correct way', () => {
     ),
   );
   const agent = fc.oneof(
-    fc.constantFrom('curl/8.5.0', 'a "b" \\ c', '\\x22', '<&>', '\u{e9}', '\t', '\r', '\n', '\0', '\u{1f600}', ''),
+    fc.constantFrom('curl/8.5.0', 'a\nb', 'a "b" \\ c', '\\x22', '<&>', '\u{e9}', '\t', '\r', '\n', '\0', '\u{1f600}', ''),
     fc.string({ unit: 'binary', maxLength: 8 }),
   );
   const line = fc.oneof(
@@ -305,6 +305,27 @@ describe('the fast way and the correct way', () => {
     );
   /** One odd member beside a good line: only that can be the reason to give up. */
   const good = '203.0.113.24 - - [30/Dec/2025:09:34:00 +0000] "GET /v1/orders HTTP/1.1" 200 1604 "-" "curl/8.5.0"';
+  const end = fc.constantFrom(
+    '',
+    '',
+    '',
+    '\\u0041',
+    '\\u00e9',
+    '\\u00g4',
+    '\\u004g',
+    '\\u00',
+    '\\x41',
+    '\\',
+    '\u00e9',
+    '\t',
+    '\\n',
+    '\\nx',
+    '\\u000ax',
+    '\\u0000',
+    '\\r',
+    ' ',
+  );
+  const tail = fc.constantFrom('', '', '', 'x', '}', ',', ' ', '\r', '\rx', ' x');
   const nearly = fc
     .tuple(
       fc.constantFrom('message', 'log', 'msg'),
@@ -315,10 +336,12 @@ describe('the fast way and the correct way', () => {
         fc.constant('"x"'),
       ),
       fc.boolean(),
+      end,
+      tail,
     )
-    .map(([field, key, value, isBefore]) => {
-      const line = `"${field}":${JSON.stringify(good)}`;
-      return isBefore ? `{"${key}":${value},${line}}` : `{${line},"${key}":${value}}`;
+    .map(([field, key, value, isBefore, spelled, behind]) => {
+      const member = `"${field}":${JSON.stringify(good).slice(0, -1)}${spelled}"`;
+      return `{${isBefore ? `"${key}":${value},${member}` : `${member},"${key}":${value}`}}${behind}`;
     });
   const usual = fc.tuple(fc.constantFrom(...Object.values(WRAPPERS)), line).map(([{ wrap }, text]) => wrap(text.replaceAll('\n', ' ')));
   const cut = fc.tuple(usual, fc.nat(400)).map(([text, length]) => text.slice(0, length));
@@ -338,6 +361,22 @@ describe('the fast way and the correct way', () => {
       }),
       { numRuns: 8000, seed: 20261124 },
     );
+  });
+
+  test.each([
+    ['a second value of the same name', (line: string) => `{"message":${line},"message":42}`],
+    ['a second line of the same name', (line: string) => `{"message":"x","message":${line}}`],
+    ['a better field behind', (line: string) => `{"msg":"x","log":${line}}`],
+    ['a better field in front', (line: string) => `{"log":${line},"msg":"x"}`],
+    ['a better field that is no text', (line: string) => `{"msg":${line},"log":{"a":1}}`],
+    ['a line feed in the agent', (line: string) => `{"message":${line.replace('curl', 'curl\\nx')}}`],
+  ])('agree on %s', (_label, wrap) => {
+    const bytes = bytesOf(`${wrap(JSON.stringify(good))}\n`);
+    for (const name of names) {
+      const format = envelopeFormat(name, formatOf('combined') as Format);
+      const fast = scanned(format, bytes);
+      if (fast !== undefined) expect([name, fast]).toEqual([name, parsed(format, bytes)]);
+    }
   });
 
   test('a line between others is read like one that stands alone', () => {
