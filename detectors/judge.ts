@@ -1,7 +1,7 @@
 import type { KeyDirectory } from '../core/directory.ts';
 import type { Evaluation } from '../core/finding.ts';
 import type { OpenSegment, PartialBatch } from '../core/partial.ts';
-import type { Detector, StoredWindow } from '../core/ports.ts';
+import type { Detector, StoredPartial, StoredWindow } from '../core/ports.ts';
 import { type EntityId, type EpochMs, LATE, type Minute, REFUSED } from '../core/types.ts';
 import { MINUTE_MS, minuteOf, startOf } from '../core/window.ts';
 import { Assessor, SILENT, isBreach, passes, quiet } from './assess.ts';
@@ -33,13 +33,18 @@ export type JudgeOptions = {
 };
 
 export type SeedInput = {
-  /** Merged minutes from `seedFrom(judgedThrough)` to now plus two minutes, in time order. */
-  readonly windows: AsyncIterable<StoredWindow>;
   /** Windows before it were judged and their findings are durable. */
   readonly judgedThrough: Minute;
-  /** The newest segment of every partition (`MetricStore.resume`): its rows are in the windows and will come again, grown. */
-  readonly open: readonly OpenSegment[];
-};
+} & (
+  | {
+      /** Merged minutes from `seedFrom(judgedThrough)` to now plus two minutes, in time order. Nobody may write meanwhile. */
+      readonly windows: AsyncIterable<StoredWindow>;
+      /** The newest segment of every partition (`MetricStore.resume`): its rows are in the windows and will come again, grown. */
+      readonly open: readonly OpenSegment[];
+    }
+  /** The rows themselves of the same stretch, in time order, each of its own segment and as old as it says: others may write meanwhile, and whatever is delivered again changes nothing. */
+  | { readonly partials: AsyncIterable<StoredPartial> }
+);
 
 export type JudgeStats = {
   readonly entities: number;

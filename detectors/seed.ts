@@ -21,32 +21,88 @@ export function seedFrom(judgedThrough: Minute): Minute {
 
 /**
  * Rebuilds the ledger from what is stored. Windows from `judgedThrough` on stay open, because a partition may have
- * more to say of them; only those a day older than what follows are closed by `judge`, to bound the memory. Windows are merged over segments, but the open segments' rows will come
- * again with more in them: what those say is taken out of the windows and put in under their own segment, so that
- * the next delivery replaces it.
+ * more to say of them; only those a day older than what follows are closed by `judge`, to bound the memory.
  */
 export async function seedLedger(ledger: Ledger, directory: KeyDirectory, input: SeedInput, judge: (minute: Minute) => void): Promise<void> {
   const { state } = ledger;
   if (state.closedThrough !== undefined || state.cells.count > 0) throw new Error('BUG: the judge was seeded after its first batch');
   const { judgedThrough } = input;
+  const closing = new Closing(ledger, judgedThrough, judge);
+  if ('partials' in input) await seedPartials(ledger, directory, input, closing);
+  else await seedWindows(ledger, directory, input, closing);
+  closing.end();
+}
+
+async function seedPartials(
+  ledger: Ledger,
+  directory: KeyDirectory,
+  { partials, judgedThrough }: Extract<SeedInput, { partials: unknown }>,
+  closing: Closing,
+): Promise<void> {
+  const { segments } = ledger.state;
+  for await (const { segment, next, row } of partials) {
+    if (row.window < seedFrom(judgedThrough) || row.entity === REFUSED || row.entity === LATE) continue;
+    closing.reach(row.window);
+    const number = segments.number(segment);
+    const read = readRow(row, number, next, directory);
+    ledger.put(isExplained(row.window, judgedThrough) ? read : { ...read, packed: undefined });
+    segments.settle(number);
+  }
+}
+
+/**
+ * Windows are merged over segments, but the open segments' rows will come again with more in them: what those say is
+ * taken out of the windows and put in under their own segment, so that the next delivery replaces it.
+ */
+async function seedWindows(ledger: Ledger, directory: KeyDirectory, input: Extract<SeedInput, { windows: unknown }>, closing: Closing): Promise<void> {
+  const { judgedThrough } = input;
   const open = new OpenRows();
   for (const segment of input.open) {
-    state.segments.markStored(segment.segment, segment.next);
+    ledger.state.segments.markStored(segment.segment, segment.next);
     putOpen(ledger, directory, segment, seedFrom(judgedThrough), open);
   }
-  let closed = seedFrom(judgedThrough);
   for await (const window of input.windows) {
     const minute = minuteOf(window.window.start);
     if (window.resolution !== 'minute' || minute < seedFrom(judgedThrough) || window.entity === REFUSED || window.entity === LATE) continue;
-    while (closed < Math.min(minute, judgedThrough)) closeSilently(ledger, closed++);
-    while (closed < minute - OPEN_MINUTES_MAX) {
-      if (state.minutes.isSettled) closed = Math.min(state.minutes.open()[0] ?? minute, minute - OPEN_MINUTES_MAX);
-      if (closed < minute - OPEN_MINUTES_MAX) judge(closed++);
-    }
-    putStored(ledger, directory, window, minute, open, minute >= judgedThrough - RATIO_MINUTES);
+    closing.reach(minute);
+    putStored(ledger, directory, window, minute, open, isExplained(minute, judgedThrough));
   }
-  while (closed < judgedThrough) closeSilently(ledger, closed++);
-  state.closedThrough = closed;
+}
+
+/** Packing and keeping every row of an hour would take seconds and much memory; the last minutes are what is judged next. */
+function isExplained(minute: Minute, judgedThrough: Minute): boolean {
+  return minute >= judgedThrough - RATIO_MINUTES;
+}
+
+/** Closes minutes behind the rows that are put, in time order. */
+class Closing {
+  readonly #ledger: Ledger;
+  readonly #judgedThrough: Minute;
+  readonly #judge: (minute: Minute) => void;
+  #closed: Minute;
+
+  constructor(ledger: Ledger, judgedThrough: Minute, judge: (minute: Minute) => void) {
+    this.#ledger = ledger;
+    this.#judgedThrough = judgedThrough;
+    this.#judge = judge;
+    this.#closed = seedFrom(judgedThrough);
+  }
+
+  /** The next row is of this minute. */
+  reach(minute: Minute): void {
+    const { minutes } = this.#ledger.state;
+    while (this.#closed < Math.min(minute, this.#judgedThrough)) closeSilently(this.#ledger, this.#closed++);
+    const oldest = minute - OPEN_MINUTES_MAX;
+    while (this.#closed < oldest) {
+      if (minutes.isSettled) this.#closed = Math.min(minutes.open()[0] ?? minute, oldest);
+      if (this.#closed < oldest) this.#judge(this.#closed++);
+    }
+  }
+
+  end(): void {
+    while (this.#closed < this.#judgedThrough) closeSilently(this.#ledger, this.#closed++);
+    this.#ledger.state.closedThrough = this.#closed;
+  }
 }
 
 function closeSilently(ledger: Ledger, minute: Minute): void {
@@ -93,7 +149,7 @@ function putOpen(ledger: Ledger, directory: KeyDirectory, open: OpenSegment, fro
   ledger.state.segments.settle(segment);
 }
 
-function putStored(ledger: Ledger, directory: KeyDirectory, window: StoredWindow, minute: Minute, open: OpenRows, isExplained: boolean): void {
+function putStored(ledger: Ledger, directory: KeyDirectory, window: StoredWindow, minute: Minute, open: OpenRows, isKept: boolean): void {
   const { entity } = window;
   const row = { segment: STORED, version: Infinity, minute, entity, counters: open.counters(window, minute) };
   if (entityKind(entity) === 'network') {
@@ -102,7 +158,6 @@ function putStored(ledger: Ledger, directory: KeyDirectory, window: StoredWindow
     ledger.put({ ...row, packed: encodeCells(window.counters, sketch), attempted, feeds: open.feeds(window, minute, feedsOf(attempted, directory)) });
     return;
   }
-  // Packing every row of an hour again would take seconds; the last minutes are what is judged next.
-  const packed = isExplained && !open.has(window, minute) ? encodeCells(window.counters, window.sketch()) : undefined;
+  const packed = isKept && !open.has(window, minute) ? encodeCells(window.counters, window.sketch()) : undefined;
   ledger.put({ ...row, packed });
 }
