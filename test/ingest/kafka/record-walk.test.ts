@@ -149,6 +149,10 @@ describe('a walk over a record batch', () => {
       'a record that is longer than the batch': edit(plain, (batch) => (batch[61] = 0x7e)),
       'a record that is shorter than its fields': edit(plain, (batch) => (batch[61] = 12)),
       'a value that reaches beyond its record': edit(plain, (batch) => (batch[66] = 0x7e)),
+      'a record that states the length of two': edit(
+        encodeRecordBatch([{ value: Buffer.from('abc') }, { value: Buffer.from('def') }]),
+        (batch) => (batch[61] = 2 * 19),
+      ),
       'a negative size': edit(plain, (batch) => (batch[66] = 3)),
       'bytes after the last record': edit(Buffer.concat([plain, Buffer.from([0])]), (batch) => batch.writeInt32BE(batch.length - 12, 8)),
       'more records than stated': edit(encodeRecordBatch([{ value: null }, { value: null }]), (batch) => batch.writeInt32BE(1, 57)),
