@@ -55,17 +55,7 @@ export function batchSize(bytes: Uint8Array, at = 0): number | 'partial' | Damag
   return sizeBytes > view.byteLength ? 'partial' : sizeBytes;
 }
 
-/** The header of the batch at `at`, without a look at its checksum; `partial` when the bytes end before the batch does. */
-export function parseBatchHeader(bytes: Uint8Array, at = 0): BatchHeader | 'partial' | Damage {
-  const sizeBytes = batchSize(bytes, at);
-  if (typeof sizeBytes !== 'number') return sizeBytes;
-  const header = parseHeader(viewOf(bytes, at), sizeBytes);
-  const damage = headerFault(header);
-  return damage === undefined ? header : { damage };
-}
-
-/** Whether the checksum of the batch at `at` is right. */
-export function hasValidCrc(header: BatchHeader, bytes: Uint8Array, at = 0): boolean {
+function hasValidCrc(header: BatchHeader, bytes: Uint8Array, at = 0): boolean {
   return crc32c(bytes.subarray(at + CHECKED_FROM, at + header.sizeBytes)) === header.crc;
 }
 
