@@ -85,7 +85,9 @@ export class BatchWriter {
     const rows = withTombstones(batch);
     const held = isOpen && !batch.isSealed ? withHeldTombstones(batch) : [];
     // 1. The marks, before anything is there to be folded.
-    const hours = [...new Set([...rows, ...held].map((row) => hourOf(row.window)))];
+    const rowHours = hoursOf(rows);
+    const heldHours = hoursOf(held);
+    const hours = [...new Set([...rowHours, ...heldHours])];
     const unmarked = hours.filter((hour) => !place.hours.has(hour));
     if (unmarked.length > 0) {
       const { outcome } = await this.#deps.marks.markHours(batch.segment, unmarked, { signal });
@@ -97,11 +99,12 @@ export class BatchWriter {
     }
     for (const hour of hours) place.hours.add(hour);
     // The frozen hours of a day hold all that sealed segments had of it. Rows of other segments are new there.
-    const isWanted = (window: Minute): boolean => isOpen || (place.eras.get(dayOf(window)) ?? 0) === 0;
-    const wanted = { rows: rows.filter((row) => isWanted(row.window)), held };
-    await this.#makeIndices(place, wanted);
+    const isFrozen = (day: Minute): boolean => !isOpen && (place.eras.get(day) ?? 0) > 0;
+    const days = new Set(Array.from(rowHours, dayOf).filter((day) => !isFrozen(day)));
+    const wanted = isOpen ? rows : rows.filter((row) => days.has(dayOf(row.window)));
+    await this.#makeIndices(place, { days, heldDays: new Set(Array.from(heldHours, dayOf)) });
     // 3. The rows.
-    const written = await this.#writeRows(batch, place, { ...wanted, signal });
+    const written = await this.#writeRows(batch, place, { rows: wanted, held, signal });
     if (written.failure?.type === 'index_not_found_exception') return 'index dropped';
     if (!written.outcome.ok) return written.outcome;
     // 4. The segment: from here on they count as stored.
@@ -122,12 +125,10 @@ export class BatchWriter {
   }
 
   /** A write makes no index (`allow_auto_create`): a late one would bring a dropped day back, unseen. */
-  async #makeIndices(place: Place, { rows, held }: { readonly rows: readonly PartialRow[]; readonly held: readonly PartialRow[] }): Promise<void> {
+  async #makeIndices(place: Place, { days, heldDays }: { readonly days: ReadonlySet<Minute>; readonly heldDays: ReadonlySet<Minute> }): Promise<void> {
     const { names, elasticsearch } = this.#deps;
-    const needed = new Set([
-      ...Array.from(new Set(rows.map((row) => dayOf(row.window))), (day) => names.partial(day, place.eras.get(day) ?? 0)),
-      ...Array.from(new Set(held.map((row) => dayOf(row.window))), (day) => names.held(day, place.eras.get(day) ?? 0)),
-    ]);
+    const eraOf = (day: Minute): number => place.eras.get(day) ?? 0;
+    const needed = [...Array.from(days, (day) => names.partial(day, eraOf(day))), ...Array.from(heldDays, (day) => names.held(day, eraOf(day)))];
     for (const index of needed) {
       if (this.#indices.has(index)) continue;
       await createIndex(elasticsearch, index);
@@ -141,21 +142,20 @@ export class BatchWriter {
     { rows, held, signal }: { readonly rows: readonly PartialRow[]; readonly held: readonly PartialRow[]; readonly signal: AbortSignal },
   ): Promise<BulkResult> {
     const { names } = this.#deps;
-    const body = new RowBody(batch.segment, batch.next);
-    const indexOf = memoized((day) => names.partial(day, place.eras.get(day) ?? 0));
-    const heldIndexOf = memoized((day) => names.held(day, place.eras.get(day) ?? 0));
+    const eraOf = (window: Minute): number => place.eras.get(dayOf(window)) ?? 0;
+    const body = new RowBody(batch.segment, batch.next, (window) => names.partial(dayOf(window), eraOf(window)));
+    const heldBody = new RowBody(batch.segment, batch.next, (window) => names.held(dayOf(window), eraOf(window)));
     const seen = Number.isFinite(batch.newest) ? batch.newest : 0;
     let row = 0;
     let heldRow = 0;
     let alias = 0;
     const fill = (into: BulkBody): void => {
       for (; row < rows.length && !into.isFull; row++) {
-        const next = rows[row] as PartialRow;
-        body.row(into, indexOf(dayOf(next.window)), next);
+        body.row(into, rows[row] as PartialRow);
       }
       for (; heldRow < held.length && !into.isFull; heldRow++) {
         const next = held[heldRow] as PartialRow;
-        body.held(into, heldIndexOf(dayOf(next.window)), { ...next, order: this.heldOrder.of(batch.segment, next) });
+        heldBody.held(into, { ...next, order: this.heldOrder.of(batch.segment, next) });
       }
       for (; alias < batch.aliases.length && !into.isFull; alias++) {
         const next = batch.aliases[alias];
@@ -180,6 +180,12 @@ export class BatchWriter {
   }
 }
 
+function hoursOf(rows: readonly PartialRow[]): ReadonlySet<Minute> {
+  const hours = new Set<Minute>();
+  for (const row of rows) hours.add(hourOf(row.window));
+  return hours;
+}
+
 /** Rows, and empty ones for what became empty. Where a batch has both of one window the row is the truth. */
 function withTombstones({ rows, gone }: PartialBatch): readonly PartialRow[] {
   const empty = gone.filter((row) => !row.isHeld);
@@ -193,14 +199,4 @@ function withHeldTombstones({ held, gone }: PartialBatch): readonly PartialRow[]
   if (empty.length === 0) return held;
   const there = new Set(held.map((row) => `${row.window} ${row.entity}`));
   return [...empty.filter((row) => !there.has(`${row.window} ${row.entity}`)).map(({ window, entity }) => ({ window, entity, cells: TOMBSTONE })), ...held];
-}
-
-/** Rows of a batch are of few days. */
-function memoized(name: (day: Minute) => string): (day: Minute) => string {
-  const known = new Map<Minute, string>();
-  return (day) => {
-    const found = known.get(day) ?? name(day);
-    known.set(day, found);
-    return found;
-  };
 }

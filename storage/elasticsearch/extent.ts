@@ -21,6 +21,8 @@ export type ExtentDeps = {
   readonly marks: Marks;
   readonly eras: Eras;
   readonly control: string;
+  /** Rows of one pass where windows are put together. */
+  readonly rowsMax: number;
 };
 
 type State = {

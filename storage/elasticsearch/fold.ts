@@ -115,7 +115,7 @@ export class Folder {
     target: { readonly window: Minute; readonly index: string; readonly era: number; readonly version: number },
     pieces: readonly Piece[],
   ): Promise<number | undefined> {
-    const { elasticsearch, writer } = this.#deps;
+    const { elasticsearch, rowsMax, writer } = this.#deps;
     const { window, index, era, version } = target;
     await refresh(
       elasticsearch,
@@ -133,7 +133,7 @@ export class Folder {
       conflicts += result.conflicts;
       batch = [];
     };
-    for await (const { entity, cells: group } of asOneWindow(elasticsearch, pieces, { window, filter: [] })) {
+    for await (const { entity, cells: group } of asOneWindow(elasticsearch, pieces, { window, filter: [], rowsMax })) {
       const cells = this.#merger.merge(group);
       const { id, source } = foldedDocument({ window, entity, era, counters: this.#merger.counters, cells });
       batch.push({ op: 'index', index, id, version, source });

@@ -11,9 +11,6 @@ export type Group = { readonly entity: EntityId; readonly window: Minute; readon
 
 type Stored = PartialSource & FoldedSource;
 
-/** Rows in memory at once: some 60 MB. */
-const ROWS_PER_PASS = 200_000;
-
 /** The filter of one entity. */
 export function ofEntity(entity: EntityId): Query {
   return { term: { e: termOf(entity) } };
@@ -48,11 +45,11 @@ export async function* inOrder(elasticsearch: Elasticsearch, piece: Piece, filte
 export async function* asOneWindow(
   elasticsearch: Elasticsearch,
   pieces: readonly Piece[],
-  want: { readonly window: Minute; readonly filter: readonly Query[] },
+  want: { readonly window: Minute; readonly filter: readonly Query[]; readonly rowsMax: number },
 ): AsyncGenerator<Group, void, undefined> {
   let rows = 0;
   for (const piece of pieces) rows += await countOf(elasticsearch, piece, want.filter);
-  const passes = Math.min(BUCKETS, Math.ceil(rows / ROWS_PER_PASS));
+  const passes = Math.min(BUCKETS, Math.ceil(rows / want.rowsMax));
   for (let pass = 0; pass < passes; pass++) {
     const [from, to] = [Math.floor((pass * BUCKETS) / passes), Math.floor(((pass + 1) * BUCKETS) / passes)];
     const filter = passes === 1 ? want.filter : [...want.filter, between('b', from, to)];

@@ -24,6 +24,8 @@ export type MetricStoreOptions = {
   readonly shards?: number;
   /** Default 1. */
   readonly replicas?: number;
+  /** Rows in memory at once where hours and days are put together; more are read in several passes. Default 200,000: some 60 MB. */
+  readonly rowsMax?: number;
 };
 
 export type MetricStoreDeps = {
@@ -45,7 +47,7 @@ export async function openMetricStore(options: MetricStoreOptions, deps: MetricS
   const names = new IndexNames(options.prefix);
   const templates = { prefix: options.prefix, shards: options.shards ?? 1, replicas: options.replicas ?? 1 };
   if (!(await areTemplatesInstalled(deps.elasticsearch, templates))) await installTemplates(deps.elasticsearch, templates);
-  return new ElasticsearchStore(names, deps);
+  return new ElasticsearchStore({ names, rowsMax: options.rowsMax ?? 200_000 }, deps);
 }
 
 class ElasticsearchStore implements MetricStore {
@@ -57,13 +59,16 @@ class ElasticsearchStore implements MetricStore {
   readonly #closing = new AbortController();
   readonly #putting = new Set<Promise<Outcome>>();
 
-  constructor(names: IndexNames, { elasticsearch, writer = new BulkWriter(elasticsearch) }: MetricStoreDeps) {
+  constructor(
+    { names, rowsMax }: { readonly names: IndexNames; readonly rowsMax: number },
+    { elasticsearch, writer = new BulkWriter(elasticsearch) }: MetricStoreDeps,
+  ) {
     const controls = new Controls(elasticsearch, names.control);
     const marks = new Marks({ elasticsearch, writer, controls });
     const eras = new Eras({ elasticsearch, controls });
     const segments = new Segments({ elasticsearch, writer, index: names.segment });
     this.#names = names;
-    this.#deps = { elasticsearch, writer, names, controls, control: controls.index, marks, eras, segments };
+    this.#deps = { elasticsearch, writer, names, controls, control: controls.index, marks, eras, segments, rowsMax };
     this.#batches = new BatchWriter(this.#deps);
     this.#folder = new Folder(this.#deps);
     this.#retainer = new Retainer({ ...this.#deps, folder: this.#folder });

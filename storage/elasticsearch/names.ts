@@ -78,8 +78,10 @@ export function termOf(entity: EntityId): string {
 /** Which share of all entities it is in, of `BUCKETS`: what is too much for one pass is read bucket by bucket. */
 export const BUCKETS = 1024;
 export function bucketOf(term: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < term.length; i++) hash = Math.imul(hash ^ term.charCodeAt(i), 0x01000193);
+  let hash = 0x811c9dc5 ^ term.length;
+  // Sixteen characters or fewer, from all over it: shares need not be equal.
+  const step = (term.length >>> 4) + 1;
+  for (let i = term.length - 1; i >= 0; i -= step) hash = Math.imul(hash ^ term.charCodeAt(i), 0x01000193);
   return (hash ^ (hash >>> 15)) & (BUCKETS - 1);
 }
 

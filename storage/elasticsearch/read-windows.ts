@@ -66,7 +66,7 @@ async function* readRows({ elasticsearch }: ExtentDeps, extent: Extent, span: Sp
 
 /** Stretches of windows that are whole as they are stored come in the order of the index; every other window is put together. */
 async function* readGroups(
-  { elasticsearch }: ExtentDeps,
+  { elasticsearch, rowsMax }: ExtentDeps,
   extent: Extent,
   want: { readonly span: Span; readonly resolution: Resolution; readonly filter: readonly Query[] },
 ): AsyncGenerator<Group, void, undefined> {
@@ -74,7 +74,7 @@ async function* readGroups(
   for (const stretch of stretches(extent, span, resolution)) {
     const pieces = extent.pieces(stretch, resolution);
     if (stretch.isWhole) for (const piece of pieces) yield* inOrder(elasticsearch, piece, filter);
-    else yield* asOneWindow(elasticsearch, pieces, { window: stretch.from, filter });
+    else yield* asOneWindow(elasticsearch, pieces, { window: stretch.from, filter, rowsMax });
   }
 }
 

@@ -1,5 +1,5 @@
 import { C, type Counters, at, errorsOf } from '../../core/counters.ts';
-import { base36, bucketOf, segmentName, termOf } from './names.ts';
+import { BUCKETS, base36, bucketOf, segmentName, termOf } from './names.ts';
 import { startOf } from '../../core/window.ts';
 import type { BulkBody } from './bulk-body.ts';
 import type { SegmentRef } from '../../core/partial.ts';
@@ -18,59 +18,66 @@ export type HeldSource = PartialSource & { readonly o: number };
 /** Hours and days; `era` tells frozen ones. */
 export type FoldedSource = { readonly ts: number; readonly e: string; readonly name?: string; readonly era: number; readonly cells: string };
 
-/** Puts the rows of one batch into bulk bodies. What does not change from row to row is made once. */
+/** What stands in front of the entity in the id, and between the id and the entity in the document. */
+type Parts = { readonly head: Buffer; readonly middle: Buffer };
+
+/**
+ * Puts the rows of one batch into bulk bodies. What does not change from row to row is made once: of a document of
+ * some 340 bytes the entity and the cells are what is left (test/bench/elasticsearch.ts).
+ */
 export class RowBody {
   readonly #ids: string;
-  readonly #action: Buffer;
-  readonly #segment: Buffer;
-  readonly #cells: Buffer;
-  #window = Number.NaN;
-  #index = '';
-  #head: Buffer = Buffer.alloc(0);
-  #ts: Buffer = Buffer.alloc(0);
+  readonly #action: string;
+  readonly #segment: string;
+  readonly #indexOf: (window: Minute) => string;
+  /** A batch has few windows, but in any order. */
+  readonly #parts = new Map<Minute, Parts>();
 
-  constructor(segment: SegmentRef, next: number) {
+  /** `indexOf` says where rows of a window go. */
+  constructor(segment: SegmentRef, next: number, indexOf: (window: Minute) => string) {
+    this.#indexOf = indexOf;
     const name = segmentName(segment);
     this.#ids = `.${name}.`;
-    this.#action = Buffer.from(`","version":${next},"version_type":"external_gte"}}\n`);
-    this.#segment = Buffer.from(`,"s":"${name}","next":${next}`);
-    this.#cells = Buffer.from(`,"cells":"`);
+    this.#action = `","version":${next},"version_type":"external_gte"}}\n`;
+    this.#segment = `,"s":"${name}","next":${next},"e":"`;
   }
 
-  row(body: BulkBody, index: string, row: { readonly window: Minute; readonly entity: EntityId; readonly cells: Uint8Array }): void {
-    const term = this.#start(body, index, row.window, row.entity);
-    body.text(bucketText(term));
+  row(body: BulkBody, row: { readonly window: Minute; readonly entity: EntityId; readonly cells: Uint8Array }): void {
+    const term = this.#start(body, row.window, row.entity);
+    if (term !== row.entity) body.text(nameText(row.entity));
+    body.raw(bucketBytes(term));
     this.#end(body, row.cells);
   }
 
-  held(body: BulkBody, index: string, row: { readonly window: Minute; readonly entity: EntityId; readonly cells: Uint8Array; readonly order: number }): void {
-    this.#start(body, index, row.window, row.entity);
-    body.text(`,"o":${row.order}`);
+  held(body: BulkBody, row: { readonly window: Minute; readonly entity: EntityId; readonly cells: Uint8Array; readonly order: number }): void {
+    const term = this.#start(body, row.window, row.entity);
+    body.text(`${term === row.entity ? '' : nameText(row.entity)}","o":${row.order},"cells":"`);
     this.#end(body, row.cells);
   }
 
-  /** Returns the entity's term. */
-  #start(body: BulkBody, index: string, window: Minute, entity: EntityId): string {
-    if (window !== this.#window || index !== this.#index) {
-      this.#window = window;
-      this.#index = index;
-      this.#head = Buffer.from(`{"index":{"_index":"${index}","_id":"${base36(window)}${this.#ids}`);
-      this.#ts = Buffer.from(`{"ts":${startOf(window)},"e":"`);
-    }
+  /** Everything up to the entity. Returns the entity's term, whose quotation mark is still open. */
+  #start(body: BulkBody, window: Minute, entity: EntityId): string {
+    const parts = this.#parts.get(window) ?? this.#make(window);
     const term = termOf(entity);
-    body.raw(this.#head);
+    body.raw(parts.head);
+    const from = body.length;
     body.jsonText(term);
-    body.raw(this.#action);
-    body.raw(this.#ts);
-    body.jsonText(term);
-    if (term === entity) body.raw(QUOTE);
-    else body.text(`","name":${JSON.stringify(entity)}`);
-    body.raw(this.#segment);
+    const to = body.length;
+    body.raw(parts.middle);
+    body.repeat(from, to);
     return term;
   }
 
+  #make(window: Minute): Parts {
+    const parts = {
+      head: Buffer.from(`{"index":{"_index":"${this.#indexOf(window)}","_id":"${base36(window)}${this.#ids}`),
+      middle: Buffer.from(`${this.#action}{"ts":${startOf(window)}${this.#segment}`),
+    };
+    this.#parts.set(window, parts);
+    return parts;
+  }
+
   #end(body: BulkBody, cells: Uint8Array): void {
-    body.raw(this.#cells);
     body.base64(cells);
     body.raw(CLOSE);
     body.end();
@@ -113,11 +120,16 @@ export function cellsOf({ cells }: { readonly cells: string }): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-const QUOTE = Buffer.from('"');
 const CLOSE = Buffer.from('"}\n');
-const BUCKET_TEXTS: string[] = [];
+const BUCKET_BYTES: (Buffer | undefined)[] = Array.from({ length: BUCKETS });
 
-function bucketText(term: string): string {
+/** From the entity's quotation mark to the cells. */
+function bucketBytes(term: string): Buffer {
   const bucket = bucketOf(term);
-  return (BUCKET_TEXTS[bucket] ??= `,"b":${bucket}`);
+  return (BUCKET_BYTES[bucket] ??= Buffer.from(`","b":${bucket},"cells":"`));
+}
+
+/** Goes between the term and its quotation mark. */
+function nameText(entity: EntityId): string {
+  return `","name":${JSON.stringify(entity).slice(0, -1)}`;
 }
