@@ -43,15 +43,17 @@ const NOTHING = new Uint8Array(0);
  */
 export function spoolSource(config: SpoolSourceConfig, deps: SpoolSourceDeps): EventSource {
   const stop = new AbortController();
+  const files = new AsyncDisposableStack();
   return {
     name: 'http',
-    events: (signal) => spoolEvents(config, deps, AbortSignal.any([signal, stop.signal])),
+    events: (signal) => spoolEvents(config, { ...deps, files }, AbortSignal.any([signal, stop.signal])),
     // The name of the partition and the position say everything.
     cursor: () => CURSOR,
     stored: async (_partition, { next }) => deps.writer?.release(next),
+    // Also when nobody asks for the next event any more.
     [Symbol.asyncDispose]: () => {
       stop.abort();
-      return Promise.resolve();
+      return files.disposeAsync();
     },
   };
 }
@@ -60,7 +62,11 @@ const CURSOR = JSON.stringify({ v: 1, spool: true });
 
 type Step = FrameStep | { readonly kind: 'fault'; readonly reason: string };
 
-async function* spoolEvents(config: SpoolSourceConfig, deps: SpoolSourceDeps, signal: AbortSignal): AsyncGenerator<SourceEvent> {
+async function* spoolEvents(
+  config: SpoolSourceConfig,
+  deps: SpoolSourceDeps & { readonly files: AsyncDisposableStack },
+  signal: AbortSignal,
+): AsyncGenerator<SourceEvent> {
   const { directory } = config;
   const { writer, known, clock } = deps;
   const id = writer?.id ?? (await waitForId(config, clock, signal));
@@ -71,7 +77,8 @@ async function* spoolEvents(config: SpoolSourceConfig, deps: SpoolSourceDeps, si
     yield problem(directory, `the spool ends at ${writer.end}, but everything up to ${from} is stored: files of it are gone; it goes on at ${from}`, partition);
     await writer.skipTo(from);
   }
-  await using reader = new FrameReader({ directory, id, from });
+  if (signal.aborted) return;
+  await using reader = deps.files.use(new FrameReader({ directory, id, from }));
   let step = await take(reader, writer, from);
   yield { kind: 'assigned', partition, label: 'http', from, head: step.kind === 'frame' ? headOf(step.frame, from) : NOTHING };
   let caughtUpAt = -1;

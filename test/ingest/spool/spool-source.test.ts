@@ -48,9 +48,8 @@ describe('reading the spool', () => {
   test('a spool that somebody else writes is found when it is begun and followed by looking; nothing of it is deleted', async () => {
     using directory = tempDirectory();
     const path = directory.path('later');
-    const stop = new AbortController();
     const source = spoolSource({ directory: path, pollMs: 1 }, { clock: systemClock, known: [] });
-    const next = pull(source.events(stop.signal));
+    const next = pull(source.events(new AbortController().signal));
     const assigned = next();
     await using writer = await openWriter(path, { segmentBytes: 64 });
     expect(await assigned).toMatchObject({ kind: 'assigned', from: 0 });
@@ -64,7 +63,8 @@ describe('reading the spool', () => {
     expect(texts).toEqual(Array.from({ length: 20 }, (_, i) => `line ${i}\n`));
     await source.stored?.(writer.partition, { next: writer.end, isSealed: false });
     expect((await readSpool(path)).lines).toHaveLength(20);
-    stop.abort();
+    await source[Symbol.asyncDispose]();
+    await source[Symbol.asyncDispose]();
   });
 
   test('a line that is too long is passed over with its length, and the lines around it keep their places', async () => {

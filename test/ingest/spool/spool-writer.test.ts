@@ -92,16 +92,16 @@ describe('stored positions', () => {
     using directory = tempDirectory();
     await using writer = await openWriter(directory.root, { segmentBytes: 200 });
     for (let i = 0; i < 20; i++) await writer.append(request(`line ${i} ${'.'.repeat(60)}`));
-    const before = spoolFiles(directory.root);
     const { lines } = await readSpool(directory.root, { writer });
-    const middle = lines[10]?.offset ?? 0;
-    await writer.release(middle);
-    const after = spoolFiles(directory.root);
-    expect(after.length).toBeLessThan(before.length);
-    expect(after).toEqual(before.slice(-after.length));
-    expect(Number(after[0]?.slice(0, 16))).toBeLessThanOrEqual(middle);
-    expect(Number(after[1]?.slice(0, 16))).toBeGreaterThan(middle);
-    expect((await readSpool(directory.root, { writer, from: middle })).lines).toEqual(lines.slice(10));
+    const before = spoolFiles(directory.root);
+    expect(before.length).toBeGreaterThan(5);
+    for (const [index, { offset }] of lines.entries()) {
+      await writer.release(offset);
+      const [first, second] = spoolFiles(directory.root).map((name) => Number(name.slice(0, 16)));
+      expect(first).toBeLessThanOrEqual(offset);
+      if (second !== undefined) expect(second).toBeGreaterThan(offset);
+      expect((await readSpool(directory.root, { writer, from: offset })).lines).toEqual(lines.slice(index));
+    }
   });
 
   test('when all is stored, no line stays on the disk after the end, and positions go on', async () => {
@@ -235,19 +235,19 @@ describe('damage', () => {
   test('text that looks like a frame never is one, even behind damage', async () => {
     using directory = tempDirectory();
     const writer = await openWriter(directory.root);
-    const forged = readFileSync(await spoolWithOneLine(directory.path('other'), 'forged'), 'latin1');
-    await writer.append({ lines: Buffer.from(`before ${forged.replaceAll('\n', ' ')}\n`, 'latin1'), count: 1 });
-    await writer.append({ lines: Buffer.from(forged, 'latin1'), count: 1 });
+    await writer.append(request('before'));
+    const { end } = writer;
+    await writer.append({ lines: readFileSync(await spoolWithOneLine(directory.path('other'), 'forged')), count: 1 });
     await writer.append(request('after'));
     await writer[Symbol.asyncDispose]();
     const path = directory.path(spoolFiles(directory.root)[0] ?? '');
     const bytes = readFileSync(path);
-    bytes[30] = (bytes[30] ?? 0) ^ 0xff;
+    // Its head is damaged: what it holds is looked through for the next frame.
+    bytes[end] = 0;
     writeFileSync(path, bytes);
     await using again = await openWriter(directory.root);
     const { lines } = await readSpool(directory.root, { writer: again });
-    expect(lines.map(({ text }) => text)).not.toContain('forged');
-    expect(lines.at(-1)?.text).toBe('after');
+    expect(lines.map(({ text }) => text)).toEqual(['before', 'after']);
   });
 
   test('a spool without its name, or with a name that is none, is refused with what to do', async () => {
@@ -262,7 +262,10 @@ describe('damage', () => {
   });
 });
 
-describe.skipIf(!canMount())('a disk that is full', () => {
+const isMountable = canMount();
+if (!isMountable) process.stderr.write('the test of a spool on a full disk is skipped: it needs the right to mount\n');
+
+describe.skipIf(!isMountable)('a disk that is full', () => {
   test('nothing is half accepted, and requests are taken again when there is space', async () => {
     using directory = tempDirectory();
     using disk = tmpfs(directory.path('disk'), 'size=256k');
@@ -280,6 +283,7 @@ describe.skipIf(!canMount())('a disk that is full', () => {
       }
     }
     expect(refusals).toBeGreaterThan(10);
+    expect(statSync(join(writer.directory, spoolFiles(writer.directory)[0] ?? '')).size).toBe(writer.end);
     expect(problems).toHaveLength(1);
     expect(writer.stats().trouble).toContain('the disk is full');
     const { lines, events } = await readSpool(writer.directory, { writer });
@@ -317,5 +321,5 @@ function canMount(): boolean {
 function tmpfs(path: string, options: string): Disposable & { readonly path: string } {
   execFileSync('mkdir', ['-p', path]);
   execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]);
-  return { path, [Symbol.dispose]: () => void execFileSync('umount', [path]) };
+  return { path, [Symbol.dispose]: () => void execFileSync('umount', ['--lazy', path]) };
 }
