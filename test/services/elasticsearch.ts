@@ -14,6 +14,8 @@ export type ElasticsearchOptions = {
   /** Lines of elasticsearch.yml; they win over the harness's own. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly heapMb?: number;
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal;
 };
 
 const INSIDE = 9200;
@@ -22,7 +24,13 @@ const INSIDE = 9200;
 export async function startElasticsearch(options: ElasticsearchOptions = {}): Promise<ElasticsearchService> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const server = await serve({ name: 'elasticsearch', port, runner: await runnerOf(options, port, await freePort()), answers: () => answers(url) });
+  const server = await serve({
+    name: 'elasticsearch',
+    port,
+    runner: await runnerOf(options, port, await freePort()),
+    answers: () => answers(url),
+    signal: options.signal,
+  });
   return { ...server, url };
 }
 

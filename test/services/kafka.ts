@@ -25,6 +25,8 @@ export type KafkaOptions = {
   /** Users that are there from the start. */
   readonly scram?: readonly { readonly mechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; readonly name: string; readonly password: string }[];
   readonly heapMb?: number;
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal;
 };
 
 const LISTENER = 'CLIENTS';
@@ -38,6 +40,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServi
     port,
     runner: await runnerOf(options, port, await freePort()),
     answers: () => answers(port, protocol.endsWith('SSL')),
+    signal: options.signal,
   });
   return { ...server, brokers: `127.0.0.1:${port}` };
 }

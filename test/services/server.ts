@@ -37,12 +37,15 @@ export async function serve(options: {
   readonly port: number;
   readonly runner: Runner;
   readonly answers: () => Promise<boolean>;
+  /** Nobody needs it any more: a start that is under way ends too. */
+  readonly signal?: AbortSignal | undefined;
 }): Promise<Server> {
-  const { name, port, runner, answers } = options;
+  const { name, port, runner, answers, signal } = options;
   const start = async (): Promise<void> => {
     await runner.start();
     const started = performance.now();
     while (!(await answers())) {
+      signal?.throwIfAborted();
       if (!(await runner.isRunning())) throw new Error(`${name} ended at its start:\n${lastLines(await runner.log())}`);
       if (performance.now() - started > READY_MS_MAX)
         throw new Error(`${name} does not answer on port ${port} after ${READY_MS_MAX / 1000} s:\n${lastLines(await runner.log())}`);

@@ -25,13 +25,13 @@ declare module 'vitest' {
   }
 }
 
-const START: Readonly<Record<ServiceName, () => Promise<AsyncDisposable & { readonly address: string }>>> = {
-  kafka: async () => {
-    const service = await startKafka();
+const START: Readonly<Record<ServiceName, (signal: AbortSignal) => Promise<AsyncDisposable & { readonly address: string }>>> = {
+  kafka: async (signal) => {
+    const service = await startKafka({ signal });
     return { ...service, address: service.brokers };
   },
-  elasticsearch: async () => {
-    const service = await startElasticsearch({ heapMb: 1024 });
+  elasticsearch: async (signal) => {
+    const service = await startElasticsearch({ heapMb: 1024, signal });
     return { ...service, address: service.url };
   },
 };
@@ -41,6 +41,7 @@ const VARIABLES: Readonly<Record<ServiceName, string>> = { kafka: 'KEYWATCH_TEST
 export class ServiceDoor implements AsyncDisposable {
   readonly #env: NodeJS.ProcessEnv;
   readonly #means: Means;
+  readonly #closing = new AbortController();
   readonly #started = new Map<ServiceName, Promise<AsyncDisposable & { readonly address: string }>>();
   readonly #server: HttpServer = createServer((request, response) => {
     const name = request.url === '/kafka' ? 'kafka' : 'elasticsearch';
@@ -83,7 +84,7 @@ export class ServiceDoor implements AsyncDisposable {
     if (this.#means.by === 'nothing') throw new Error(`cannot start ${name} for the tests: ${this.#means.why}`);
     let service = this.#started.get(name);
     if (service === undefined) {
-      service = START[name]();
+      service = START[name](this.#closing.signal);
       this.#started.set(name, service);
     }
     return (await service).address;
@@ -92,7 +93,7 @@ export class ServiceDoor implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
     if (this.#server.listening) await new Promise((resolve) => this.#server.close(resolve));
-    // One that is still starting is waited for: it could not be stopped otherwise.
+    this.#closing.abort();
     const services = await Promise.allSettled(this.#started.values());
     this.#started.clear();
     await Promise.all(services.map(async (result) => result.status === 'fulfilled' && result.value[Symbol.asyncDispose]()));
