@@ -93,3 +93,17 @@ export class AssignedPartition {
     return ++this.turn;
   }
 }
+
+/** The one after the last one that was read, so that none starves. */
+export function nextReadable(partitions: Iterable<AssignedPartition>, lastName: string): AssignedPartition | undefined {
+  let first: AssignedPartition | undefined;
+  let isAfter = false;
+  for (const partition of partitions) {
+    if (partition.isReadable) {
+      if (isAfter) return partition;
+      first ??= partition;
+    }
+    isAfter ||= partition.name === lastName;
+  }
+  return first;
+}

@@ -1,6 +1,6 @@
 import type { EventSource, SourceEvent } from '../../core/ports.ts';
 import type { Offset } from '../../core/types.ts';
-import { AssignedPartition } from './assigned-partition.ts';
+import { AssignedPartition, nextReadable } from './assigned-partition.ts';
 import { errorType, isRebalance } from './errors.ts';
 import type { FetchAnswer } from './every-answer.ts';
 import { faultOf } from './fault.ts';
@@ -85,6 +85,19 @@ export class KafkaSource implements EventSource {
     }));
   }
 
+  /** Records below the high watermark that were not delivered, as of the last answer of the broker. */
+  lag(partition: string): number | undefined {
+    const found = this.#partitions.get(partition);
+    return found === undefined || found.highWatermark < 0 ? undefined : Math.max(0, found.highWatermark - found.delivered);
+  }
+
+  /** For metrics: fetched and not read yet, over all partitions that are not paused. */
+  get waitingBytes(): number {
+    let bytes = 0;
+    for (const { isPaused, waitingBytes } of this.#partitions.values()) if (!isPaused) bytes += waitingBytes;
+    return bytes;
+  }
+
   async *events(signal: AbortSignal): AsyncIterable<SourceEvent> {
     this.#supervision ??= this.#life.run(this.#stop.signal).catch((error: unknown) => this.#fail(error));
     const onAbort = (): void => this.#wake?.();
@@ -147,26 +160,12 @@ export class KafkaSource implements EventSource {
     for (;;) {
       if (signal.aborted || this.#stop.signal.aborted) return undefined;
       if (this.#failure !== undefined) throw this.#failure;
-      const next = this.#told.shift() ?? this.#nextReadable();
+      const next = this.#told.shift() ?? nextReadable(this.#partitions.values(), this.#lastRead);
       if (next !== undefined) return next;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-  }
-
-  /** The one after the last one that was read, so that none starves. */
-  #nextReadable(): AssignedPartition | undefined {
-    let first: AssignedPartition | undefined;
-    let isAfter = false;
-    for (const partition of this.#partitions.values()) {
-      if (partition.isReadable) {
-        if (isAfter) return partition;
-        first ??= partition;
-      }
-      isAfter ||= partition.name === this.#lastRead;
-    }
-    return first;
   }
 
   async *#read(partition: AssignedPartition): AsyncIterable<SourceEvent> {
@@ -286,8 +285,7 @@ export class KafkaSource implements EventSource {
   /** A bounded heap: while too much waits, nothing is fetched; heartbeats go on. */
   #relieve(): void {
     const max = this.#options.tuning?.waitingBytesMax ?? WAITING_BYTES_MAX;
-    let bytes = 0;
-    for (const { isPaused, waitingBytes } of this.#partitions.values()) if (!isPaused) bytes += waitingBytes;
+    const bytes = this.waitingBytes;
     const isFull = this.#isFull ? bytes > max / 2 : bytes > max;
     if (isFull === this.#isFull) return;
     this.#isFull = isFull;
