@@ -26,22 +26,26 @@ async function ask(origin: string): Promise<readonly Asked[]> {
 const sorted = (asked: readonly Asked[]): readonly string[] => asked.map(({ key, uri, status }) => `${uri} ${status} ${key}`).toSorted();
 
 describe.skipIf(lacks('kafka', 'nginx', 'rsyslog'))('NGINX, rsyslog with omkafka, a topic', () => {
-  test.each(['line', 'default'] as const)('every request is in the topic once, with its key and status (template: %s)', async (template) => {
-    const [brokers, topic] = [await kafka(), fresh('access')];
-    await withTopic({ brokers, topic, partitions: 3 }, async () => {
-      await using gateway = await startNginx({ format: 'json' });
-      const shipper = await startRsyslog({ file: gateway.accessLog, brokers, topic, template });
-      try {
-        const ledger = await ask(gateway.origin);
-        await expect.poll(() => recordCount(brokers, topic), { timeout: 30_000 }).toBe(REQUESTS);
-        await shipper.end('orderly');
-        const values = (await readTopic(brokers, topic)).map(({ value }) => value);
-        const seen = values.map((value) => JSON.parse(value.slice(value.indexOf('{'))) as { api_key: string; uri: string; status: number });
-        expect(sorted(seen.map(({ api_key, uri, status }) => ({ key: api_key, uri, status })))).toEqual(sorted(ledger));
-        expect(values.every((value) => value.startsWith('{'))).toBe(template === 'line');
-      } finally {
-        await shipper.remove();
-      }
-    });
-  });
+  test.each(['line', 'default'] as const)(
+    'every request is in the topic once, with its key and status (template: %s)',
+    { timeout: 180_000 },
+    async (template) => {
+      const [brokers, topic] = [await kafka(), fresh('access')];
+      await withTopic({ brokers, topic, partitions: 3 }, async () => {
+        await using gateway = await startNginx({ format: 'json' });
+        const shipper = await startRsyslog({ file: gateway.accessLog, brokers, topic, template });
+        try {
+          const ledger = await ask(gateway.origin);
+          await expect.poll(() => recordCount(brokers, topic), { timeout: 30_000 }).toBe(REQUESTS);
+          await shipper.end('orderly');
+          const values = (await readTopic(brokers, topic)).map(({ value }) => value);
+          const seen = values.map((value) => JSON.parse(value.slice(value.indexOf('{'))) as { api_key: string; uri: string; status: number });
+          expect(sorted(seen.map(({ api_key, uri, status }) => ({ key: api_key, uri, status })))).toEqual(sorted(ledger));
+          expect(values.every((value) => value.startsWith('{'))).toBe(template === 'line');
+        } finally {
+          await shipper.remove();
+        }
+      });
+    },
+  );
 });

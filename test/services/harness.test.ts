@@ -10,7 +10,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { findProgram, meansHere } from './choice.ts';
 import { startElasticsearch } from './elasticsearch.ts';
 import { startKafka } from './kafka.ts';
-import { elasticsearch, fresh, kafka, lacks } from './needs.ts';
+import { fresh, lacks, services } from './needs.ts';
 import { ServiceDoor } from './shared.ts';
 
 const client = (brokers: string): Kafka => new Kafka({ brokers: [brokers], logLevel: logLevel.NOTHING });
@@ -40,9 +40,9 @@ const put = (url: string, id: number): Promise<Response> =>
   fetch(`${url}/kept/_doc/${id}?refresh=true`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '{"a":1}' });
 
 describe.skipIf(lacks('kafka', 'elasticsearch'))('the shared servers', () => {
-  test('a topic and an index of its own are all that a test needs', async () => {
+  test('a topic and an index of its own are all that a test needs', { timeout: 180_000 }, async () => {
     const topic = fresh('harness');
-    const [brokers, url] = await Promise.all([kafka(), elasticsearch()]);
+    const { kafka: brokers, elasticsearch: url } = await services();
     await produce(brokers, topic);
     expect(await newestOffset(brokers, topic)).toBe('1');
     const index = fresh('harness');
