@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { DeadLetters, EventSource, MetricStore, PartialBus } from '../core/ports.ts';
 import type { DurationMs, EpochMs, Offset } from '../core/types.ts';
-import type { IngestLimits, Steps } from './ingest-options.ts';
+import type { IngestLimits, PartitionIngestOptions, Steps } from './ingest-options.ts';
 import type { CellPool } from './parallel/cell-pool.ts';
 import type { DetectOptions } from './parse/detect.ts';
 import type { Normaliser } from './parse/normaliser.ts';
@@ -23,6 +23,8 @@ export type PumpOptions = {
   readonly unackedBytes?: number | undefined;
   /** Rows that cross one are told at once; default none is. */
   readonly steps?: Steps | undefined;
+  /** Where histograms and tallies are kept; default per window. */
+  readonly sketches?: PartitionIngestOptions['sketches'] | undefined;
 };
 
 export type PumpDeps = {

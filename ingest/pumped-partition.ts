@@ -103,12 +103,12 @@ export class PumpedPartition implements PartitionState {
     this.format = format.name;
     this.visible = format.visible;
     this.descriptor = format.descriptor;
-    const { segmentBytes, limits, normaliser, steps } = options;
+    const { segmentBytes, limits, normaliser, steps, sketches = 'window' } = options;
     const { generation = 1, segments, resume: mode, from } = this.#assigned;
     const { sourceId: source, number: partition } = this;
     const keepsRejected = deps.deadLetters !== undefined;
     const place = { source, partition, generation, segmentBytes, segments, mode, from: mode === undefined ? undefined : from };
-    this.ingest = new PartitionIngest({ ...place, format, normaliser: normaliser(), limits, resume, steps, keepsRejected });
+    this.ingest = new PartitionIngest({ ...place, format, normaliser: normaliser(), limits, resume, steps, sketches, keepsRejected });
   }
 
   /**
