@@ -126,6 +126,11 @@ export class AlertDesk implements AsyncDisposable {
     return desk;
   }
 
+  /** Of the newest entry: what is derived from the journal carries it as its version. */
+  get seq(): number {
+    return this.#seq;
+  }
+
   /** Windows before this minute are judged and their findings durable; 0 before the first. Judging goes on here after a restart. */
   get judgedThrough(): Minute {
     return this.#state.judgedThrough;

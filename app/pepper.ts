@@ -107,15 +107,11 @@ function syncDirectory(directory: string): void {
  * the inventory would fit nothing, so that is an error. `isReadOnly` looks only.
  */
 export async function checkPepper(store: MetricStore, fingerprinter: Fingerprinter, options: { readonly isReadOnly?: boolean } = {}): Promise<void> {
-  const stored = await store.control(PEPPER_CONTROL);
   const mine = fingerprinter.checkValue();
-  if (stored === undefined) {
-    if (options.isReadOnly !== true) await store.setControl(PEPPER_CONTROL, mine);
-    return;
-  }
+  const stored = options.isReadOnly === true ? ((await store.control(PEPPER_CONTROL)) ?? mine) : await store.claim(PEPPER_CONTROL, mine);
   if (stored !== mine) {
     throw usageError(
-      'this is not the pepper that the data directory was filled with, so every key would look new; put the old pepper back (pepper: in the configuration, or the file pepper in the data directory) or start with an empty data directory',
+      'this is not the pepper that the store was filled with, so every key would look new; put the old pepper back (pepper: in the configuration, or the file pepper in the data directory) or start with an empty store',
     );
   }
 }

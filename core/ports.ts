@@ -85,6 +85,8 @@ export interface EventSource extends AsyncDisposable {
   cursor(partition: string, next: Offset): string;
   /** Told after the store and the bus acknowledged everything before `next`. A message log commits here, last of all. */
   stored?(partition: string, place: { readonly next: Offset; readonly isSealed: boolean }): Promise<void>;
+  /** Records that can be read and were not delivered; undefined where that is not known. */
+  lag?(partition: string): number | undefined;
   /** No more blocks of this partition until `resume`. */
   pause?(partition: string): void;
   resume?(partition: string): void;

@@ -255,7 +255,7 @@ async function readStream(
   for await (const event of source.events(new AbortController().signal)) {
     switch (event.kind) {
       case 'assigned': {
-        const detected = detectFormat(event.head, { format: reading.format, map: reading.map, keyNames: reading.keyNames });
+        const detected = detectFormat(event.head, { format: reading.format, envelope: reading.envelope, map: reading.map, keyNames: reading.keyNames });
         if (detected.format === undefined) {
           problems.push(`${event.label}: ${detected.why}`);
           break;

@@ -49,7 +49,7 @@ export async function planTasks(names: readonly string[], reading: ReadingConfig
       problems.push(`${input.path}: has the same content as ${copy}; it is counted once`);
       continue;
     }
-    const detected = detectFormat(seen.head, { format: reading.format, map: reading.map, keyNames: reading.keyNames });
+    const detected = detectFormat(seen.head, { format: reading.format, envelope: reading.envelope, map: reading.map, keyNames: reading.keyNames });
     if (detected.format === undefined) {
       problems.push(`${input.path}: ${detected.why}`);
       continue;

@@ -1,11 +1,13 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Alert, AlertState } from '../../core/alert.ts';
+import type { Clock } from '../../core/clock.ts';
 import type { EntityId, EpochMs } from '../../core/types.ts';
 import { Directory, type DirectoryInput } from '../../keys/directory.ts';
-import { STATE_FILE, openJournal } from '../../storage/sqlite/journal.ts';
+import { STATE_FILE } from '../../storage/sqlite/journal.ts';
+import type { Config } from '../config/config.ts';
 import { configuredBy } from '../cli/configured.ts';
+import { CliError } from '../cli/errors.ts';
 import { formatAgo, formatDuration, formatNumber, formatTime } from '../cli/format.ts';
 import { type Io, widthOf, write } from '../cli/io.ts';
 import { type ConfigOptions, type TimeOption, parseCount, resolveTime, sinceOption, withConfigOptions, withExamples, withJsonOption } from '../cli/options.ts';
@@ -15,6 +17,7 @@ import { renderTable } from '../cli/table.ts';
 import { printable, wrap } from '../cli/text.ts';
 import { alertJson } from '../json/alert.ts';
 import { stringify } from '../json/stringify.ts';
+import { readJournal } from '../wire/stores.ts';
 
 type ListOptions = ConfigOptions & { readonly state?: readonly AlertState[]; readonly since?: TimeOption; readonly limit: number; readonly json?: boolean };
 
@@ -58,16 +61,18 @@ function parseStates(text: string): readonly AlertState[] {
 }
 
 /** Open alerts on an entity, or on all; none when nothing was judged yet. */
-export async function openAlerts(directory: string, query: { readonly entity?: EntityId } = {}): Promise<readonly Alert[]> {
-  if (!existsSync(join(directory, STATE_FILE))) return [];
-  await using journal = await openJournal({ directory, readOnly: true });
-  return await journal.alerts({ ...query, states: OPEN });
+export async function openAlerts(config: Config, clock: Clock, query: { readonly entity?: EntityId } = {}): Promise<readonly Alert[]> {
+  await using opened = await readJournal(config, { clock });
+  return opened === undefined ? [] : await opened.journal.alerts({ ...query, states: OPEN });
 }
 
 async function list(io: Io, options: ListOptions): Promise<void> {
-  const { config } = configuredBy(options, io, { secrets: 'none' });
+  const { config } = configuredBy(options, io, { secrets: 'store' });
   const now = io.clock.now();
-  await using journal = await openJournal({ directory: config.store.directory, readOnly: true });
+  await using opened = await readJournal(config, { clock: io.clock });
+  if (opened === undefined)
+    throw new CliError(`nothing stored yet: ${join(config.store.directory, STATE_FILE)} does not exist; start keywatch on this data directory first`);
+  const { journal } = opened;
   // One more than asked for tells whether there are more.
   const limit = options.limit + 1;
   const since = options.since === undefined ? undefined : resolveTime(options.since, now);

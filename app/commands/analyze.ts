@@ -133,6 +133,7 @@ function readingOf(config: Config, options: Options): ReadingConfig {
   const map = options.map;
   return {
     format: (options.format as ReadingConfig['format'] | undefined) ?? reading.format,
+    envelope: reading.envelope,
     map:
       map === undefined
         ? reading.map

@@ -9,7 +9,7 @@ import { parseDuration } from '../config/units.ts';
 import { stringify } from '../json/stringify.ts';
 import { ATTACK_SPAN_MIN_MS } from '../simulate/attacks.ts';
 import { version } from '../main.ts';
-import { startDemoPipeline } from '../wire.ts';
+import { startDemoPipeline } from '../wire/demo.ts';
 import { outcomeJson, renderOutcome } from '../demo/outcome.ts';
 import { PlainReporter, ScreenReporter } from '../demo/reporter.ts';
 import { runDemo } from '../demo/run.ts';

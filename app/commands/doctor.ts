@@ -12,10 +12,13 @@ import type { LoadedConfig } from '../config/load.ts';
 import { checkChannels } from '../doctor/channels.ts';
 import { type CheckRow, type CheckState, fail, ok, skipped } from '../doctor/check.ts';
 import { checkDirectory, checkDisk, checkOwner, checkPepperFile, spaceOf } from '../doctor/directory.ts';
+import { checkElasticsearch } from '../doctor/elasticsearch.ts';
+import { checkKafka } from '../doctor/kafka.ts';
 import { checkClock, checkNode, checkSqlite } from '../doctor/machine.ts';
 import { checkSources } from '../doctor/sources.ts';
 import { checkJournal, checkLastEvent, checkStore } from '../doctor/store.ts';
 import { stringify } from '../json/stringify.ts';
+import { kafkaOf } from '../wire/kafka.ts';
 
 type Options = ConfigOptions & { readonly send?: boolean; readonly json?: boolean };
 
@@ -57,7 +60,14 @@ async function examine(io: Io, options: Options): Promise<readonly CheckRow[]> {
   const { directory } = config.store;
   const now = io.clock.now();
   const hasSecrets = row.state === 'ok';
-  const store = await checkStore({ directory, configuredPepper: config.pepper });
+  const { elasticsearch } = config.store;
+  const kafka = kafkaOf(config);
+  const store =
+    elasticsearch === undefined
+      ? await checkStore({ directory, configuredPepper: config.pepper })
+      : hasSecrets
+        ? await checkElasticsearch(config, elasticsearch, io.clock)
+        : { rows: [skipped('elasticsearch', BAD_CONFIG)], newest: undefined };
   return [
     ...machine,
     row,
@@ -66,9 +76,10 @@ async function examine(io: Io, options: Options): Promise<readonly CheckRow[]> {
     checkOwner(directory),
     hasSecrets || config.pepper === undefined ? checkPepperFile(directory, config.pepper) : skipped('pepper', BAD_CONFIG),
     ...(await checkSources(config.sources)),
+    ...(kafka === undefined ? [] : hasSecrets ? await checkKafka(kafka) : [skipped('kafka', BAD_CONFIG)]),
     checkClock(now, store.newest),
     ...(hasSecrets ? store.rows : store.rows.filter(({ name }) => name !== 'stored pepper')),
-    ...(await checkJournal(directory, now)),
+    ...(elasticsearch === undefined ? await checkJournal(directory, now) : []),
     checkLastEvent(store.newest, now, config.sources.length > 0),
     ...(hasSecrets ? await checkChannels(config.alerts, { isSending: options.send === true, clock: io.clock }) : [skipped('channels', BAD_CONFIG)]),
   ];

@@ -5,7 +5,6 @@ import type { Dimension, Sketch } from '../../core/sketch/sketch.ts';
 import { type EntityId, entityKind } from '../../core/types.ts';
 import { RULES } from '../../detectors/registry.ts';
 import { Directory, type KeyFacts } from '../../keys/directory.ts';
-import { openMetricStore } from '../../storage/sqlite/metric-store.ts';
 import { configuredBy } from '../cli/configured.ts';
 import { CliError, usageError } from '../cli/errors.ts';
 import { formatAgo, formatBytes, formatDuration, formatLatency, formatNumber, formatPercent, formatTime, sparkline } from '../cli/format.ts';
@@ -22,6 +21,7 @@ import { type KeySummary, keyJson, keySummary } from '../json/key.ts';
 import { stringify } from '../json/stringify.ts';
 import { isoTime } from '../json/time.ts';
 import { type Range, lineageTotals, newestEvent, seriesOf, sketchOf } from '../stored.ts';
+import { readMetrics } from '../wire/stores.ts';
 import { openAlerts } from './alerts.ts';
 
 const TOP = 8;
@@ -48,8 +48,9 @@ type Shown = {
 
 /** `keys show`. */
 export async function showKey(io: Io, name: string, options: RangeOptions): Promise<void> {
-  const { config } = configuredBy(options, io, { secrets: 'none' });
-  await using store = await openMetricStore({ directory: config.store.directory, readOnly: true });
+  const { config } = configuredBy(options, io, { secrets: 'store' });
+  await using metrics = await readMetrics(config, { clock: io.clock });
+  const { store } = metrics;
   const directory = new Directory(config.directory, await store.aliases());
   const range = askedRange(options, io.clock.now());
   const totals = await lineageTotals(store, directory, range, ['key', 'user', 'client', 'refused', 'late', 'network']);
@@ -71,7 +72,7 @@ export async function showKey(io: Io, name: string, options: RangeOptions): Prom
       rule: rule.id,
       limits: directory.limits(rule.id, entity, ruleLimits(config, rule.id)),
     })),
-    alerts: await openAlerts(config.store.directory, { entity }),
+    alerts: await openAlerts(config, io.clock, { entity }),
     latencyMax: own === undefined || at(own.counters, C.latencyKnown) === 0 ? undefined : at(own.counters, C.latencyMax),
   };
   if (options.json === true) await write(io.stdout, `${stringify(showJson(shown, range))}\n`);

@@ -2,7 +2,6 @@ import { Command } from 'commander';
 import { C, at } from '../../core/counters.ts';
 import type { EpochMs } from '../../core/types.ts';
 import { Directory } from '../../keys/directory.ts';
-import { openMetricStore } from '../../storage/sqlite/metric-store.ts';
 import { configuredBy } from '../cli/configured.ts';
 import { formatAgo, formatBytes, formatCount, formatNumber, formatPercent, formatTime, sparkline } from '../cli/format.ts';
 import { type Io, widthOf, write } from '../cli/io.ts';
@@ -14,6 +13,7 @@ import { keyJson, keySummary, type KeySummary } from '../json/key.ts';
 import { stringify } from '../json/stringify.ts';
 import { isoTime } from '../json/time.ts';
 import { type LineageTotals, lineageTotals, newestEvent, seriesOf } from '../stored.ts';
+import { readMetrics } from '../wire/stores.ts';
 import { showKey } from './keys-show.ts';
 
 type ListOptions = RangeOptions & { readonly top: number };
@@ -54,8 +54,9 @@ export function command(io: Io): Command {
 }
 
 async function list(io: Io, options: ListOptions): Promise<void> {
-  const { config } = configuredBy(options, io, { secrets: 'none' });
-  await using store = await openMetricStore({ directory: config.store.directory, readOnly: true });
+  const { config } = configuredBy(options, io, { secrets: 'store' });
+  await using metrics = await readMetrics(config, { clock: io.clock });
+  const { store } = metrics;
   const directory = new Directory(config.directory, await store.aliases());
   const range = askedRange(options, io.clock.now());
   const totals = await lineageTotals(store, directory, range);

@@ -1,7 +1,9 @@
-import { availableParallelism } from 'node:os';
+import { randomBytes } from 'node:crypto';
+import { availableParallelism, hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import { openGeo } from '../../ingest/enrich/mmdb-geo.ts';
 import { configuredBy } from '../cli/configured.ts';
 import { CliError, usageError } from '../cli/errors.ts';
 import type { Io } from '../cli/io.ts';
@@ -9,22 +11,43 @@ import { type ConfigOptions, withConfigOptions, withExamples } from '../cli/opti
 import { stopOnSignals } from '../cli/signals.ts';
 import type { Config, SourceConfig } from '../config/config.ts';
 import { loadPepper } from '../pepper.ts';
-import { Pipeline } from '../pipeline/pipeline.ts';
+import { FlowStats } from '../pipeline/flow-stats.ts';
+import { isWorldFault } from '../pipeline/judge-seat.ts';
+import { Pipeline, ROLES, type Role } from '../pipeline/pipeline.ts';
 import { runLog } from '../pipeline/run-log.ts';
 import { housekeeping, startSchedule } from '../pipeline/schedule.ts';
-import { sourcesOf } from '../pipeline/sources.ts';
-import { StorageFault } from '../../storage/sqlite/fault.ts';
+import { httpIngest } from '../wire/http.ts';
+import { kafkaOf, openKafkaBus } from '../wire/kafka.ts';
+import { startOps } from '../wire/ops.ts';
+import { sourceNames, sourcesOf } from '../wire/sources.ts';
+import { openStores } from '../wire/stores.ts';
+
+type Options = ConfigOptions & { readonly roles: ReadonlySet<Role> };
 
 export function command(io: Io): Command {
   const run = withConfigOptions(new Command('run'))
-    .description('Watch logs for ever: count every key exactly, judge it, tell people on Slack and by email. Stops cleanly on SIGTERM and Ctrl-C.')
+    .description('Watch logs and topics for ever: count every key exactly, judge it, tell people on Slack and by email. Stops cleanly on SIGTERM and Ctrl-C.')
     .argument('[logs...]', 'files, globs or directories to follow, or - for standard input, instead of the configured sources')
-    .action((logs: readonly string[], options: ConfigOptions) => start(io, logs, options));
+    .option(
+      '--roles <list>',
+      'what this process does: ingest, judge, http, by commas. Any number of processes may have each role; one of those with judge judges',
+      parseRoles,
+      new Set(ROLES),
+    )
+    .action((logs: readonly string[], options: Options) => start(io, logs, options));
   return withExamples(run, [
     ['keywatch run /var/log/nginx/access.log', 'no configuration needed'],
-    ['keywatch run -c keywatch.yml', 'sources, limits and channels from a file'],
+    ['keywatch run -c keywatch.yml', 'sources, limits and channels from a file; start it again elsewhere for more speed'],
+    ['keywatch run -c keywatch.yml --roles ingest', 'only reads and counts: others judge'],
     ['journalctl -fu gateway -o cat | keywatch run -', 'from a pipe'],
   ]);
+}
+
+function parseRoles(text: string): ReadonlySet<Role> {
+  const roles = text.split(',').map((role) => role.trim());
+  const unknown = roles.find((role) => !ROLES.some((known) => known === role));
+  if (unknown !== undefined) throw new InvalidArgumentError(`there is no role "${unknown}"; there are ${ROLES.join(', ')}`);
+  return new Set(ROLES.filter((role) => roles.includes(role)));
 }
 
 /**
@@ -32,49 +55,85 @@ export function command(io: Io): Command {
  * It costs 5 % with one thread and 40 % with several (npm run bench), so it is for machines with one core.
  */
 const HEAP_FLAG = '--optimize-for-size';
+/** The store is one writer: more threads would wait for it. */
+const BACKLOG_THREADS_MAX = 4;
 
-async function start(io: Io, logs: readonly string[], options: ConfigOptions): Promise<void> {
-  const { config, file } = configuredBy(options, io);
-  const threads = Math.min(availableParallelism(), BACKLOG_THREADS_MAX);
-  if (threads < 2) setFlagsFromString(HEAP_FLAG);
+async function start(io: Io, logs: readonly string[], options: Options): Promise<void> {
+  const { config, file, layers } = configuredBy(options, io);
+  const { roles } = options;
+  const kafka = kafkaOf(config);
+  const isShared = kafka !== undefined || config.store.elasticsearch !== undefined;
+  const threads = isShared ? 1 : Math.min(availableParallelism(), BACKLOG_THREADS_MAX);
+  if (threads < 2 && !isShared) setFlagsFromString(HEAP_FLAG);
   const log = runLog(io, config.log.level);
-  const sources = sourcesFor(logs, config);
+  const sources = roles.has('ingest') ? sourcesFor(logs, config, roles) : [];
+  checkRoles(config, roles);
   const directory = config.store.directory;
   const { pepper, origin } = loadPepper({ configured: config.pepper, directory });
   if (origin === 'created') log.info(`made a pepper in ${directory}; back it up: without it, fingerprints of the same keys change`);
   const { clock } = io;
+  const places = openGeo(config.enrich.databases);
+  if (places.geo === undefined) throw usageError(`enrich.databases: ${places.why}`);
+  const geo = config.enrich.databases.length === 0 ? undefined : places.geo;
+  // Names one start of one process: in the lease, on the bus and among the members of the group.
+  const holder = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const onProblem = (message: string): void => log.warn(message);
+  const deps = { clock, pepper, holder, onProblem, stdin: io.stdin };
   using stop = stopOnSignals((signal) => log.info(`${signal}: storing what was read, then stopping`));
   try {
-    await using pipeline = await Pipeline.open({
-      config,
-      directory,
-      pepper,
-      sources: sourcesOf(sources, { clock, stdin: io.stdin, lineBytesMax: config.limits.lineBytes }),
-      clock,
-      threads,
-      onProblem: (message) => log.warn(message),
-      onEvent: (event) => log.desk(event),
-    });
+    await using stack = new AsyncDisposableStack();
+    const http = roles.has('http') ? httpIngest(config, deps) : undefined;
+    if (http !== undefined) stack.use(http);
+    let flow: FlowStats | undefined;
+    const pipeline = stack.use(
+      await Pipeline.open({
+        config,
+        pepper,
+        holder,
+        roles,
+        openStores: () => openStores(config, { clock }),
+        openBus: kafka === undefined || config.store.elasticsearch === undefined ? undefined : () => openKafkaBus(kafka, deps),
+        sources: [...sourcesOf(sources, config, deps), ...(http === undefined ? [] : [http.source])],
+        clock,
+        geo,
+        threads,
+        // All sources of this process go through the same counters.
+        tap: (bus) => (flow ??= new FlowStats(bus, clock)),
+        onProblem,
+        onEvent: (event) => log.desk(event),
+        onLead: (isLeading) => {
+          if (isShared) log.info(isLeading ? 'this process judges now' : 'this process does not judge any more');
+        },
+      }),
+    );
+    const isDefault = layers.origin(['ops', 'listen']).kind === 'default';
+    stack.use(await startOps(config, { pipeline, flow, http, clock, onProblem, isDefault }));
     using schedule = startSchedule(pipeline, config, { clock, log });
     const channels = [...config.alerts.channels.slack, ...config.alerts.channels.email].map(({ name }) => name);
+    const names = [...sources.flatMap(sourceNames), ...(http === undefined ? [] : [`http://${http.address}/v1/events`])];
     log.info(
-      `watching ${sources.flatMap((source) => (source.kind === 'stdin' ? ['standard input'] : source.patterns)).join(', ')}; data in ${directory}; ` +
+      `${names.length === 0 ? `waiting to judge` : `watching ${names.join(', ')}`}; data in ${config.store.elasticsearch === undefined ? directory : config.store.elasticsearch.nodes.join(', ')}; ` +
         `${channels.length === 0 ? 'no channel is configured, so alerts are only logged here' : `telling ${channels.join(', ')}`}${file === undefined ? '; no configuration file' : ''}`,
     );
+    await http?.listen(() => pipeline.partitions());
     await pipeline.run(stop.signal);
     schedule[Symbol.dispose]();
-    await housekeeping(pipeline, config, clock, log);
+    if (!isShared) await housekeeping(pipeline, config, clock, log);
   } catch (error) {
-    if (error instanceof StorageFault) throw new CliError(error.message, undefined, { cause: error });
+    if (isWorldFault(error) && error instanceof Error) throw new CliError(error.message, undefined, { cause: error });
     throw error;
   }
   log.info('stopped; everything that was read is stored');
 }
 
-/** The store is one writer: more threads would wait for it. */
-const BACKLOG_THREADS_MAX = 4;
+/** A process that only reads, or only judges, needs the others to be able to hear it. */
+function checkRoles(config: Config, roles: ReadonlySet<Role>): void {
+  if (roles.has('judge') && roles.has('ingest')) return;
+  if (kafkaOf(config) !== undefined && config.store.elasticsearch !== undefined) return;
+  throw usageError('--roles splits the work over processes: that needs a source kafka and store.elasticsearch in the configuration');
+}
 
-function sourcesFor(logs: readonly string[], config: Config): readonly SourceConfig[] {
+function sourcesFor(logs: readonly string[], config: Config, roles: ReadonlySet<Role>): readonly SourceConfig[] {
   if (logs.length > 0) {
     const files = logs.filter((name) => name !== '-').map((name) => resolve(name));
     const sources: SourceConfig[] = [];
@@ -82,7 +141,7 @@ function sourcesFor(logs: readonly string[], config: Config): readonly SourceCon
     if (logs.includes('-')) sources.push({ ...config.reading, kind: 'stdin' });
     return sources;
   }
-  if (config.sources.length === 0) {
+  if (config.sources.length === 0 && (config.http === undefined || !roles.has('http'))) {
     throw usageError('nothing to watch: name log files, for instance keywatch run /var/log/nginx/access.log, or put them under sources: in keywatch.yml');
   }
   return config.sources;

@@ -7,11 +7,13 @@ import type { FormatName } from '../../ingest/parse/detect.ts';
 import type { JsonMap } from '../../ingest/parse/json.ts';
 import type { DirectoryInput } from '../../keys/directory.ts';
 import type { LOG_LEVELS } from './schema/schema.ts';
+import type { HttpConfig, OpsConfig } from './schema/http.ts';
 import type { KEY_BY } from './schema/sources.ts';
 
 /** How the lines of one source are read. */
 export type ReadingConfig = {
   readonly format: FormatName | 'auto';
+  readonly envelope: string;
   readonly map: JsonMap;
   readonly keyNames: readonly string[];
   readonly keyBy: (typeof KEY_BY)[number];
@@ -19,7 +21,38 @@ export type ReadingConfig = {
 
 export type SourceConfig =
   /** Absolute paths and globs. */
-  (ReadingConfig & { readonly kind: 'file'; readonly patterns: readonly string[] }) | (ReadingConfig & { readonly kind: 'stdin' });
+  | (ReadingConfig & { readonly kind: 'file'; readonly patterns: readonly string[] })
+  | (ReadingConfig & { readonly kind: 'stdin' })
+  | (ReadingConfig & { readonly kind: 'kafka'; readonly kafka: KafkaConfig });
+
+/** One cluster and what is read from it. Texts of certificates, not paths. */
+export type KafkaConfig = {
+  readonly brokers: readonly string[];
+  readonly topics: readonly string[];
+  /** Of whole topic names; instead of `topics`. */
+  readonly pattern: string | undefined;
+  readonly group: string;
+  readonly from: 'earliest' | 'latest';
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: Secret } | undefined;
+  readonly sasl: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: Secret } | undefined;
+  readonly onCorrupt: 'halt' | 'skip';
+  readonly busTopic: string;
+  readonly deadLetterTopic: string;
+};
+
+export type ElasticsearchConfig = {
+  readonly nodes: readonly string[];
+  readonly apiKey: Secret | undefined;
+  readonly username: string | undefined;
+  readonly password: Secret | undefined;
+  /** PEM. */
+  readonly ca: string | undefined;
+  readonly prefix: string;
+  readonly shards: number;
+  readonly replicas: number;
+  readonly ilm: boolean;
+  readonly compression: boolean;
+};
 
 /** A rule's limits for everybody; undefined is off. */
 export type RuleConfig = RuleLimits & { readonly enabled: boolean };
@@ -40,12 +73,20 @@ export type Config = {
     readonly directory: string;
     /** False while it is only the default: `analyze` and `demo` then use a temporary one. */
     readonly isDirectoryGiven: boolean;
+    /** Undefined: embedded in files of the data directory. */
+    readonly elasticsearch: ElasticsearchConfig | undefined;
     readonly retention: Retention;
   };
   readonly rules: Readonly<Record<string, RuleConfig>>;
   /** What `keys/directory` is made of: the inventory and the plans. */
   readonly directory: DirectoryInput;
   readonly limits: { readonly entities: number; readonly lineBytes: number; readonly dictionary: number };
+  /** Absolute paths of .mmdb files. */
+  readonly enrich: { readonly databases: readonly string[] };
+  readonly lateness: number | undefined;
+  /** Undefined: no HTTP ingest. */
+  readonly http: HttpConfig | undefined;
+  readonly ops: OpsConfig;
   readonly alerts: {
     readonly channels: { readonly slack: readonly SlackChannelConfig[]; readonly email: readonly EmailChannelConfig[] };
     readonly fallback: string | undefined;

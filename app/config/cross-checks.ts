@@ -13,7 +13,38 @@ export type Fault = { readonly path: Path; readonly message: string };
  * these faults are reported together with those of the schema.
  */
 export function referenceFaults(tree: unknown): Fault[] {
-  return [...planFaults(tree), ...duplicateKeyFaults(tree), ...successorFaults(tree), ...channelFaults(tree), ...stdinFaults(tree)];
+  return [
+    ...planFaults(tree),
+    ...duplicateKeyFaults(tree),
+    ...successorFaults(tree),
+    ...channelFaults(tree),
+    ...stdinFaults(tree),
+    ...pepperFaults(tree),
+    ...kafkaFaults(tree),
+  ];
+}
+
+/** Many processes share it, and a lost one cannot be made again: it never comes about by itself there. */
+function pepperFaults(tree: unknown): Fault[] {
+  if (section(tree, 'pepper') !== undefined) return [];
+  const isShared = list(tree, 'sources').some(({ entry }) => entry['kafka'] !== undefined);
+  const path = section(tree, 'store', 'elasticsearch') === undefined ? (isShared ? ['sources'] : undefined) : ['store', 'elasticsearch'];
+  if (path === undefined) return [];
+  return [
+    {
+      path,
+      message: `with ${path[0] === 'store' ? 'Elasticsearch' : 'Kafka'} every process needs the same pepper: make one with openssl rand -base64 32, back it up, and name it by pepper: {file: …} or {env: …}`,
+    },
+  ];
+}
+
+/** One group commits for one set of topics; the judge's bus is on one cluster. */
+function kafkaFaults(tree: unknown): Fault[] {
+  const sources = list(tree, 'sources').filter(({ entry }) => entry['kafka'] !== undefined);
+  return sources.slice(1).map(({ index }) => ({
+    path: ['sources', index, 'kafka'],
+    message: 'there is one Kafka source already; name all topics there, or a pattern, since the processes of an installation talk over one cluster',
+  }));
 }
 
 function section(tree: unknown, ...names: readonly string[]): unknown {

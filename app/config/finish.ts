@@ -7,7 +7,7 @@ import { slackConfig } from '../../alerts/notify/slack/config.ts';
 import { Secret } from '../../core/secret.ts';
 import { systemReason } from '../cli/errors.ts';
 import { defaultDataDirectory } from '../data-dir.ts';
-import type { Config, EmailChannelConfig, ReadingConfig, RuleConfig, SlackChannelConfig, SourceConfig } from './config.ts';
+import type { Config, ElasticsearchConfig, EmailChannelConfig, KafkaConfig, ReadingConfig, RuleConfig, SlackChannelConfig, SourceConfig } from './config.ts';
 import type { Diagnostic, Path } from './diagnostic.ts';
 import type { Layers } from './layers.ts';
 import type { SecretRef } from './schema/fields.ts';
@@ -18,7 +18,7 @@ import { wordingOf } from './wording.ts';
 
 export type FinishOptions = {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly secrets?: 'all' | 'pepper' | 'none' | undefined;
+  readonly secrets?: 'all' | 'store' | 'pepper' | 'none' | undefined;
 };
 
 /** Turns what the schema made into what the program uses: reads secrets, resolves paths, fills what falls through. */
@@ -38,6 +38,7 @@ export class Finish {
     const { retention } = parsed.store;
     const reading: ReadingConfig = {
       format: 'auto',
+      envelope: 'auto',
       map: { fields: withoutUndefined(parsed.format.map), ...(parsed.format.latencyUnit === undefined ? {} : { latencyUnit: parsed.format.latencyUnit }) },
       keyNames: parsed.keyNames,
       keyBy: parsed.keyBy,
@@ -50,6 +51,7 @@ export class Finish {
       store: {
         directory: parsed.store.directory === undefined ? defaultDataDirectory(this.#options.env) : this.#path(parsed.store.directory, ['store', 'directory']),
         isDirectoryGiven: parsed.store.directory !== undefined,
+        elasticsearch: parsed.store.elasticsearch === undefined ? undefined : this.#elasticsearch(parsed.store.elasticsearch),
         retention: {
           partialsMs: retention.partials,
           minutesMs: retention.minutes,
@@ -73,6 +75,10 @@ export class Finish {
         plans: parsed.plans,
       },
       limits: parsed.limits,
+      enrich: { databases: (parsed.enrich.databases ?? []).map((path) => this.#path(path, ['enrich', 'databases'])) },
+      lateness: parsed.lateness,
+      http: parsed.http,
+      ops: parsed.ops,
       alerts: {
         channels: {
           slack: parsed.alerts.channels.slack.map((channel, index) => this.#slack(channel, ['alerts', 'channels', 'slack', index])),
@@ -90,12 +96,46 @@ export class Finish {
     const latencyUnit = source.latencyUnit ?? reading.map.latencyUnit;
     const own: ReadingConfig = {
       format: source.format,
+      envelope: source.envelope,
       map: { fields: { ...reading.map.fields, ...withoutUndefined(source.map ?? {}) }, ...(latencyUnit === undefined ? {} : { latencyUnit }) },
       keyNames: source.keyNames ?? reading.keyNames,
       keyBy: source.keyBy ?? reading.keyBy,
     };
+    if (source.kafka !== undefined) return { kind: 'kafka', kafka: this.#kafka(source.kafka, ['sources', index, 'kafka']), ...own };
     if (source.file === undefined) return { kind: 'stdin', ...own };
     return { kind: 'file', patterns: source.file.map((pattern) => this.#path(pattern, ['sources', index, 'file'])), ...own };
+  }
+
+  #kafka(kafka: NonNullable<ParsedConfig['sources'][number]['kafka']>, at: Path): KafkaConfig {
+    const { tls, sasl, topics, pattern, ...rest } = kafka;
+    return {
+      ...rest,
+      topics: topics ?? [],
+      pattern,
+      tls:
+        typeof tls === 'boolean'
+          ? tls
+            ? {}
+            : undefined
+          : {
+              ...(tls.ca === undefined ? {} : { ca: this.#text(tls.ca, [...at, 'tls', 'ca']) }),
+              ...(tls.cert === undefined ? {} : { cert: this.#text(tls.cert, [...at, 'tls', 'cert']) }),
+              ...(tls.key === undefined ? {} : { key: this.#secret(tls.key, [...at, 'tls', 'key']) }),
+            },
+      sasl: sasl === undefined ? undefined : { ...sasl, password: this.#secret(sasl.password, [...at, 'sasl', 'password']) },
+    };
+  }
+
+  #elasticsearch(elasticsearch: NonNullable<ParsedConfig['store']['elasticsearch']>): ElasticsearchConfig {
+    const at: Path = ['store', 'elasticsearch'];
+    const { apiKey, username, password, ca, ...rest } = elasticsearch;
+    return {
+      ...rest,
+      username,
+      apiKey: apiKey === undefined ? undefined : this.#secret(apiKey, [...at, 'apiKey']),
+      password: password === undefined ? undefined : this.#secret(password, [...at, 'password']),
+      ca: ca === undefined ? undefined : this.#text(ca, [...at, 'ca']),
+    };
   }
 
   #slack({ name, timeout, ...channel }: ParsedConfig['alerts']['channels']['slack'][number], at: Path): SlackChannelConfig {
@@ -146,7 +186,8 @@ export class Finish {
 
   #secret(ref: SecretRef, at: Path): Secret {
     const wanted = this.#options.secrets ?? 'all';
-    if (wanted === 'none' || (wanted === 'pepper' && at[0] !== 'pepper')) return new Secret('');
+    const isWanted = wanted === 'all' || (wanted === 'store' && at[0] === 'store') || ((wanted === 'store' || wanted === 'pepper') && at[0] === 'pepper');
+    if (!isWanted) return new Secret('');
     const read = readSecret(ref, { env: this.#options.env, resolve: (path) => this.#path(path, [...at, 'file']) });
     if (read.ok) return read.secret;
     this.faults.push({ place: this.#layers.place([...at, ref.kind], 'value'), path: at, message: read.message });

@@ -25,7 +25,7 @@ export type LoadOptions = {
   readonly dataDir?: string | undefined;
   readonly cwd?: string | undefined;
   /** Which secrets are read; a report needs the pepper but no webhook. The others are empty. Default: all. */
-  readonly secrets?: 'all' | 'pepper' | 'none' | undefined;
+  readonly secrets?: 'all' | 'store' | 'pepper' | 'none' | undefined;
 };
 
 export type LoadedConfig = { readonly config: Config; readonly layers: Layers; readonly file: string | undefined };

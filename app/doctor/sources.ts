@@ -20,6 +20,7 @@ export async function checkSources(sources: readonly SourceConfig[]): Promise<re
 }
 
 async function checkSource(name: string, source: SourceConfig): Promise<readonly CheckRow[]> {
+  if (source.kind === 'kafka') return [];
   if (source.kind === 'stdin') return [ok(name, 'standard input')];
   const { inputs, problems } = await expandInputs(source.patterns);
   const rows: CheckRow[] = problems.map(({ subject, message }) =>
@@ -42,7 +43,7 @@ async function checkSource(name: string, source: SourceConfig): Promise<readonly
       rows.push(fail(name, `${printable(file.path)} ${inspected.whyNot}`, 'mend that, or leave the file out of the pattern'));
       continue;
     }
-    const detected = detectFormat(inspected.head, { format: source.format, map: mapOf(source.map), keyNames: source.keyNames });
+    const detected = detectFormat(inspected.head, { format: source.format, envelope: source.envelope, map: mapOf(source.map), keyNames: source.keyNames });
     if (detected.format === undefined)
       rows.push(fail(name, `${printable(file.path)}: ${detected.why}`, 'set format, or for JSON map, of this source in the configuration'));
     else formats.set(detected.format.name, (formats.get(detected.format.name) ?? 0) + 1);

@@ -4,14 +4,14 @@ import type { Config } from '../config/config.ts';
 import { usageError } from '../cli/errors.ts';
 
 /** Raised when a record would be read differently from before: stored segments could not be continued. */
-const PARSER_VERSION = 1;
+const PARSER_VERSION = 2;
 
 /**
  * All processes that write one store must read records alike, or one would continue what another began with
  * other rules. What differs from what the store was written with is refused by name. (The pepper has a check of its own.)
  */
-export async function claimInterpretation(store: MetricStore, config: Config): Promise<void> {
-  const parts: Readonly<Record<string, string>> = {
+export function interpretationOf(config: Config): Readonly<Record<string, string>> {
+  return {
     'parser version': String(PARSER_VERSION),
     'segment size': String(SEGMENT_BYTES),
     keyNames: JSON.stringify([...new Set([config.reading, ...config.sources].flatMap((reading) => reading.keyNames))].sort()),
@@ -20,12 +20,15 @@ export async function claimInterpretation(store: MetricStore, config: Config): P
     'clients.depth': String(config.clients.depth),
     'limits.entities': String(config.limits.entities),
   };
-  for (const [name, value] of Object.entries(parts)) {
-    const stored = await store.control(`interpretation:${name}`);
-    if (stored === undefined) await store.setControl(`interpretation:${name}`, value);
-    else if (stored !== value) {
+}
+
+/** Refuses to go on with a store that was written otherwise. */
+export async function claimInterpretation(store: MetricStore, config: Config): Promise<void> {
+  for (const [name, value] of Object.entries(interpretationOf(config))) {
+    const stored = await store.claim(`interpretation:${name}`, value);
+    if (stored !== value) {
       throw usageError(
-        `the data directory was written with another ${name} (${stored}, now ${value}): counts of one segment would mix; set it back, or start with a new --data-dir`,
+        `the store was written with another ${name} (${stored}, now ${value}): counts of one segment would mix; set it back, or stop all processes and run keywatch generation new`,
       );
     }
   }

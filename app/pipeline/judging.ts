@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Evaluation } from '../../core/finding.ts';
 import type { PartialBatch } from '../../core/partial.ts';
 import type { PartialBus, PartitionProgress } from '../../core/ports.ts';
-import type { DurationMs, EpochMs, Minute } from '../../core/types.ts';
+import type { DurationMs, EntityId, EpochMs, Minute } from '../../core/types.ts';
 import { startOf } from '../../core/window.ts';
 import type { Judge } from '../../detectors/judge.ts';
 import { Delays, watermarkOf } from '../../detectors/watermark.ts';
@@ -23,7 +23,7 @@ export type JudgingDeps = {
 /** Where decisions go while this process is the one that decides. */
 export type Lead = { readonly desk: AlertDesk; readonly note?: ((evaluations: readonly Evaluation[]) => void) | undefined };
 
-const NOBODY: ReadonlyMap<never, never> = new Map();
+const NOBODY: ReadonlyMap<EntityId, ReadonlySet<string>> = new Map();
 
 /**
  * The judge's side of the bus: one thing at a time, in the order in which the store acknowledged. Live breaches reach
@@ -37,6 +37,7 @@ export class Judging implements PartialBus {
   #lead: Lead | undefined;
   /** Windows before it were judged by the process that leads. */
   #followed: Minute = 0;
+  #watermark: EpochMs | undefined;
   #tail: Promise<void> = Promise.resolve();
   /** A fault in a hint, which nobody waits for: it ends the next publish. */
   #fault: { readonly error: unknown } | undefined;
@@ -53,6 +54,11 @@ export class Judging implements PartialBus {
   /** Windows that end by then are judged. */
   get judgedThrough(): EpochMs {
     return startOf(this.#lead?.desk.judgedThrough ?? this.#followed);
+  }
+
+  /** Event time that all partitions have passed, as of the last look. */
+  get watermark(): EpochMs | undefined {
+    return this.#watermark;
   }
 
   /** From now on decisions go to `lead`. A judge that is ahead of what is durable (a reign ended in between) is replaced by `renewed`. */
@@ -116,6 +122,7 @@ export class Judging implements PartialBus {
     if (desk === undefined) return;
     const followLateness = lateness ?? this.#delays.lateness();
     const watermark = watermarkOf(progress(), clock.now(), { followLateness, idleAfter, ...(lateness === undefined ? {} : { lateness }) });
+    this.#watermark = watermark;
     if (watermark === undefined) return;
     const { evaluations, closedThrough } = this.#judge.advance(watermark, desk.watched());
     if (evaluations.length === 0 && closedThrough <= desk.judgedThrough) return;

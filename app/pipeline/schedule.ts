@@ -38,10 +38,13 @@ export function startSchedule(pipeline: Pipeline, config: Config, deps: { readon
 
 /** Folds what is due and drops what is past its retention. */
 export async function housekeeping(pipeline: Pipeline, config: Config, clock: Clock, log: RunLog): Promise<void> {
+  for (const problem of pipeline.reloadGeo()) log.warn(problem);
+  // Of many processes the one that judges does it.
+  if (pipeline.desk === undefined) return;
   const now = clock.now();
   const rows = await pipeline.store.fold(minuteOf(now) - FOLD_AFTER_MINUTES);
   const report = await pipeline.store.retain(config.store.retention, now);
-  const dropped = [...report.droppedMinuteDays, ...report.droppedHourMonths];
+  const dropped = [...report.droppedMinuteDays, ...report.droppedHourMonths, ...(await pipeline.retainDerived(now))];
   log.info(`folded ${rows} hour and day rows; the store takes ${Math.round(report.bytes / 2 ** 20)} MB`, { rows, bytes: report.bytes });
   if (dropped.length > 0) log.info(`dropped by retention: ${dropped.join(', ')}`);
   if (report.isOverCap) log.warn(`the store is over store.retention.bytesMax: the oldest minutes were dropped early; raise it or shorten the retention`);
@@ -49,18 +52,21 @@ export async function housekeeping(pipeline: Pipeline, config: Config, clock: Cl
 
 /** The digest of the last day, also when nothing happened: that it arrives is the news then. */
 export async function sendDigest(pipeline: Pipeline, clock: Clock): Promise<void> {
+  const { desk, judging } = pipeline;
+  if (desk === undefined || judging === undefined) return;
   const now = clock.now();
   const totals = await pipeline.store.totals({ from: Math.floor((now - DAY_MS) / HOUR_MS) * HOUR_MS, to: now });
   const sources = await pipeline.store.sources();
   const rejected = sources.reduce((sum, source) => sum + Object.values(source.rejects).reduce((count, reject) => count + reject.count, 0), 0);
-  const judgedThrough = pipeline.desk.judgedThrough;
-  await pipeline.desk.digest({
+  const { judgedThrough } = desk;
+  const stats = judging.judge.stats();
+  await desk.digest({
     name: new Date(now).toISOString().slice(0, 10),
     coverage: {
       active: totals.length,
-      judged: pipeline.judge.stats().entities > 0 || totals.length === 0 ? totals.length : 0,
+      judged: stats.entities > 0 || totals.length === 0 ? totals.length : 0,
       ...(judgedThrough > 0 ? { judgedThrough: startOf(judgedThrough) } : {}),
-      gaps: pipeline.judge.stats().tooLate,
+      gaps: stats.tooLate,
       events: totals.reduce((sum, { counters }) => sum + at(counters, C.requests), 0),
       rejected,
     },

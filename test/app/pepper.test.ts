@@ -63,7 +63,7 @@ describe('checkPepper', () => {
     await checkPepper(store, fingerprinter(1), { isReadOnly: true });
     await checkPepper(store, fingerprinter(1));
     await checkPepper(store, fingerprinter(1));
-    await expect(checkPepper(store, fingerprinter(2))).rejects.toThrow('this is not the pepper that the data directory was filled with');
+    await expect(checkPepper(store, fingerprinter(2))).rejects.toThrow('this is not the pepper that the store was filled with');
     await expect(checkPepper(store, fingerprinter(2), { isReadOnly: true })).rejects.toThrow('this is not the pepper');
   });
 });

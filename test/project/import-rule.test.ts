@@ -82,7 +82,7 @@ describe('each clause of the import rule has a case that breaks it', () => {
     },
     { clause: 'simple-statistics has one home', path: 'detectors/a.ts', source: `import { mean } from 'simple-statistics';`, says: /home is detectors\/stats/ },
     { clause: 'node-cron has one home', path: 'storage/a.ts', source: `import { schedule } from 'node-cron';`, says: /home is app/ },
-    { clause: 'fastify has one home', path: 'app/wire.ts', source: `import { fastify } from 'fastify';`, says: /home is app\/http/ },
+    { clause: 'fastify has one home', path: 'app/wire/demo.ts', source: `import { fastify } from 'fastify';`, says: /home is app\/http/ },
     { clause: 'Date.now is the clock’s', path: 'keys/a.ts', source: `const t = Date.now();`, says: /uses Date\.now/ },
     { clause: 'Date.now by another spelling', path: 'keys/a.ts', source: `const now = Date['now'];`, says: /uses Date\.now/ },
     { clause: 'new Date() is the clock’s', path: 'keys/a.ts', source: `const t = new Date();`, says: /uses new Date\(\)/ },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { alertsSchema } from './alerts.ts';
-import { secretRef } from './fields.ts';
+import { duration, secretRef, texts } from './fields.ts';
+import { httpSchema, opsSchema } from './http.ts';
 import { keysSchema } from './keys.ts';
 import { plansSchema, rulesSchema } from './rules.ts';
 import { clientsSchema, formatSchema, keyBySchema, keyNamesSchema, sourcesSchema } from './sources.ts';
@@ -22,6 +23,19 @@ export const configSchema = z
     plans: plansSchema,
     keys: keysSchema,
     limits: limitsSchema,
+    enrich: z
+      .strictObject({
+        databases: texts('expected the path of an .mmdb file, or a list of them')
+          .describe('Paths of .mmdb files with countries and networks (ASN).')
+          .optional(),
+      })
+      .describe('Where addresses are: from any database in MMDB form. Without one, countries are unknown.')
+      .prefault({}),
+    lateness: duration({ min: 1000, max: 900_000 })
+      .describe('How late events may come before their minute is judged. Default: what was seen, between 5s and 15m.')
+      .optional(),
+    http: httpSchema.optional(),
+    ops: opsSchema,
     alerts: alertsSchema,
     log: z
       .strictObject({ level: z.enum(LOG_LEVELS).prefault('info') })

@@ -1,10 +1,12 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { ENVELOPE_NAMES } from '../../../ingest/envelope/envelope.ts';
 import { PRIVATE_RANGES } from '../../../ingest/parse/address.ts';
 import { FORMAT_NAMES } from '../../../ingest/parse/detect.ts';
 import { KEY_NAMES } from '../../../ingest/parse/key-names.ts';
 import { ROLES, type Role } from '../../../ingest/parse/tokens.ts';
 import { count, text, texts } from './fields.ts';
+import { kafkaSchema } from './kafka.ts';
 
 export const KEY_BY = ['auto', 'key', 'user', 'client'] as const;
 
@@ -48,9 +50,14 @@ export const sourceSchema = z
       .describe('Path, glob or list of them, relative to this file.')
       .optional(),
     stdin: z.literal(true).describe('Read standard input.').optional(),
+    kafka: kafkaSchema.optional(),
     format: z
       .enum(['auto', ...FORMAT_NAMES])
       .describe('Format of the lines; auto looks at the first ones.')
+      .prefault('auto'),
+    envelope: z
+      .enum(['auto', 'none', ...ENVELOPE_NAMES])
+      .describe('What a shipper or a container runtime put around each line; auto looks at the first ones.')
       .prefault('auto'),
     map: mapSchema.optional(),
     latencyUnit: latencyUnit.optional(),
@@ -58,14 +65,14 @@ export const sourceSchema = z
     keyBy: keyBy.optional(),
   })
   .check((context) => {
-    const { file, stdin, format, map, latencyUnit } = context.value;
+    const { file, stdin, kafka, format, map, latencyUnit } = context.value;
     const complain = (message: string, path: string[] = []): void => void context.issues.push({ code: 'custom', input: context.value, message, path });
-    if ((file === undefined) === (stdin === undefined)) complain('a source needs exactly one of file and stdin: true');
+    if ([file, stdin, kafka].filter((kind) => kind !== undefined).length !== 1) complain('a source needs exactly one of file, stdin: true and kafka');
     if (map !== undefined && format !== 'json' && format !== 'auto') complain(`a map is for format json, not for ${format}`, ['map']);
     if (latencyUnit !== undefined && format !== 'json' && format !== 'auto') complain(`latencyUnit is for format json, not for ${format}`, ['latencyUnit']);
   });
 
-export const sourcesSchema = z.array(sourceSchema).describe('Logs to follow.').prefault([]);
+export const sourcesSchema = z.array(sourceSchema).describe('Logs to follow and topics to read.').prefault([]);
 
 export const keyNamesSchema = keyNames.prefault([...KEY_NAMES]);
 export const keyBySchema = keyBy.prefault('auto');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { elasticsearchSchema } from './elasticsearch.ts';
 import { count, duration, orOff, size, text } from './fields.ts';
 
 export const storeSchema = z
@@ -6,6 +7,7 @@ export const storeSchema = z
     directory: text()
       .describe('Where Keywatch keeps its state. Default: $KEYWATCH_DATA_DIR, else $XDG_STATE_HOME/keywatch, else ~/.local/state/keywatch.')
       .optional(),
+    elasticsearch: elasticsearchSchema.optional(),
     retention: z
       .strictObject({
         partials: duration().describe('What single segments of a log counted, before it is only kept merged.').prefault('3d'),
@@ -25,7 +27,7 @@ export const storeSchema = z
       .describe('How long windows are kept.')
       .prefault({}),
   })
-  .describe('The embedded store.')
+  .describe('Where metrics are kept: embedded in files of the data directory, or in Elasticsearch.')
   .prefault({});
 
 export const limitsSchema = z

@@ -194,7 +194,7 @@ describe('each row can fail, says what was seen and what to do', () => {
     rmSync(join(data, 'pepper'));
     failed((await run('')).row('stored pepper'), 'is gone', 'put the file pepper back');
     writeFileSync(join(data, 'pepper'), randomBytes(32).toString('base64'), { mode: 0o600 });
-    failed((await run('')).row('stored pepper'), 'not the pepper that the data directory was filled with', 'put the old pepper back');
+    failed((await run('')).row('stored pepper'), 'not the pepper that the store was filled with', 'put the old pepper back');
     const given = new Secret(Buffer.alloc(32, 1).toString('base64'));
     failed((await run('pepper: {env: P}', { env: { P: given.reveal() } })).row('stored pepper'), 'not the pepper', 'put the old pepper back');
   });

@@ -7,7 +7,7 @@ import { outcomeJson, renderOutcome } from '../../../app/demo/outcome.ts';
 import { planDemo, secretsOf } from '../../../app/demo/plan.ts';
 import { PlainReporter } from '../../../app/demo/reporter.ts';
 import { runDemo } from '../../../app/demo/run.ts';
-import { startDemoPipeline } from '../../../app/wire.ts';
+import { startDemoPipeline } from '../../../app/wire/demo.ts';
 import { sink } from '../cli/capture.ts';
 
 describe('the demo with the real pipeline', () => {

@@ -1,20 +1,21 @@
-import type { DeskEvent } from '../alerts/desk.ts';
-import type { Alert } from '../core/alert.ts';
-import type { EntityId } from '../core/types.ts';
-import { analyze } from './analyze/analyze.ts';
-import { emailConfig } from '../alerts/notify/email/config.ts';
-import { slackConfig } from '../alerts/notify/slack/config.ts';
-import type { Config } from './config/config.ts';
-import { loadConfig } from './config/load.ts';
-import type { DemoPipeline, DemoPipelineHandlers, DemoPipelineOptions, DemoStats } from './demo/types.ts';
-import { version } from './main.ts';
-import { loadPepper } from './pepper.ts';
-import { LiveStats } from './pipeline/live-stats.ts';
-import { Pipeline } from './pipeline/pipeline.ts';
-import { sourcesOf } from './pipeline/sources.ts';
-import type { AnalyzeReport } from './report/report.ts';
-import { reportRules } from './report/rules.ts';
-import { RULES } from '../detectors/registry.ts';
+import type { DeskEvent } from '../../alerts/desk.ts';
+import type { Alert } from '../../core/alert.ts';
+import type { EntityId } from '../../core/types.ts';
+import { analyze } from '../analyze/analyze.ts';
+import { emailConfig } from '../../alerts/notify/email/config.ts';
+import { slackConfig } from '../../alerts/notify/slack/config.ts';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import type { DemoPipeline, DemoPipelineHandlers, DemoPipelineOptions, DemoStats } from '../demo/types.ts';
+import { version } from '../main.ts';
+import { loadPepper } from '../pepper.ts';
+import { LiveStats } from '../pipeline/live-stats.ts';
+import { Pipeline } from '../pipeline/pipeline.ts';
+import { sourcesOf } from './sources.ts';
+import { openStores } from './stores.ts';
+import type { AnalyzeReport } from '../report/report.ts';
+import { reportRules } from '../report/rules.ts';
+import { RULES } from '../../detectors/registry.ts';
 
 /** Event time that must be judged before the demo counts as drained: the watermark's own lateness and a closing minute. */
 const SETTLE_MS = 70_000;
@@ -29,9 +30,10 @@ export async function startDemoPipeline(options: DemoPipelineOptions, handlers: 
   // The sources share one screen: every bus goes through the same counters.
   const pipeline = await Pipeline.open({
     config,
-    directory: dataDir,
+    openStores: () => openStores(config, { clock }),
+    holder: 'demo',
     pepper,
-    sources: sourcesOf(config.sources, { clock, stdin: process.stdin, lineBytesMax: config.limits.lineBytes }),
+    sources: sourcesOf(config.sources, config, { clock, stdin: process.stdin, pepper, holder: 'demo', onProblem: handlers.onProblem }),
     clock,
     onProblem: handlers.onProblem,
     onEvent: (event) => tell(event, handlers),
@@ -57,10 +59,10 @@ export async function startDemoPipeline(options: DemoPipelineOptions, handlers: 
       const until = clock.now();
       while (!signal.aborted) {
         const isRead = pipeline.partitions().length === options.files.length && pipeline.partitions().every((partition) => partition.isAtEnd);
-        if (isRead && pipeline.judging.judgedThrough >= until - SETTLE_MS) break;
+        if (isRead && (pipeline.judging?.judgedThrough ?? 0) >= until - SETTLE_MS) break;
         await clock.sleep(POLL_MS, signal);
       }
-      await pipeline.desk.drain(signal);
+      await pipeline.desk?.drain(signal);
     },
     report: () => demoReport(options, config, pepper.reveal(), pipeline),
     [Symbol.asyncDispose]: async () => {

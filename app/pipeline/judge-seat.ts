@@ -1,0 +1,187 @@
+import { type AlertDesk, JournalTakenError } from '../../alerts/desk.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Journal, MetricStore, WindowStore } from '../../core/ports.ts';
+import type { DurationMs } from '../../core/types.ts';
+import type { Judge } from '../../detectors/judge.ts';
+import type { ConfiguredDirectory } from './configured-directory.ts';
+import { JournalFollower } from './journal-follower.ts';
+import type { Judging } from './judging.ts';
+import { LEASE_BEAT_MS, type LeaseKeeper } from './lease-keeper.ts';
+import { WindowWriter } from './window-writer.ts';
+
+const ADVANCE_MS: DurationMs = 1000;
+const TICK_MS: DurationMs = 10_000;
+const WATCH_MS: DurationMs = 1000;
+const AFTER_FAULT_MS: DurationMs = 1000;
+
+export type JudgeSeatDeps = {
+  readonly judging: Judging;
+  readonly directory: ConfiguredDirectory;
+  readonly store: MetricStore;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly onProblem: (message: string) => void;
+  readonly onLead: (isLeading: boolean) => void;
+  readonly openDesk: () => Promise<AlertDesk>;
+  /** A judge that knows what is stored, up to where the desk decided. */
+  readonly newJudge: (desk: AlertDesk) => Promise<Judge>;
+  /** Where several processes could judge. Without it this one does, and a fault of its stores ends it. */
+  readonly lease?: LeaseKeeper | undefined;
+  /** Where there are dashboards. */
+  readonly windows?: WindowStore | undefined;
+};
+
+/**
+ * The one place from which keys are judged and people are told. Many processes may wait for it, with everything in
+ * memory that the one who sits there knows; one has it.
+ */
+export class JudgeSeat {
+  readonly #deps: JudgeSeatDeps;
+  readonly #follower: JournalFollower;
+  #desk: AlertDesk | undefined;
+  #writer: WindowWriter | undefined;
+
+  constructor(deps: JudgeSeatDeps) {
+    this.#deps = deps;
+    this.#follower = new JournalFollower(deps.journal);
+  }
+
+  /** While this process judges. */
+  get desk(): AlertDesk | undefined {
+    return this.#desk;
+  }
+
+  get isLeading(): boolean {
+    return this.#desk !== undefined;
+  }
+
+  /** Without a lease: sits down at once. */
+  async sit(): Promise<void> {
+    await this.#sit();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { lease, clock } = this.#deps;
+    if (lease === undefined) return this.#reign(signal);
+    while (!signal.aborted) {
+      if (await lease.beat()) await this.#reignUnderLease(lease, signal);
+      else await this.#follow();
+      await clock.sleep(LEASE_BEAT_MS, signal);
+    }
+  }
+
+  /** Messages under way are sent, for as long as `signal` allows. */
+  async drain(signal: AbortSignal): Promise<void> {
+    await this.#desk?.drain(signal);
+  }
+
+  /** After `run` ended: what the desk knows is saved, and the next process may sit down at once. */
+  async leave(): Promise<void> {
+    await this.#rise();
+    await this.#deps.lease?.release();
+  }
+
+  async #reignUnderLease(lease: LeaseKeeper, signal: AbortSignal): Promise<void> {
+    const { clock, onProblem } = this.#deps;
+    const stop = new AbortController();
+    const onAbort = (): void => stop.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const keeping = this.#every(LEASE_BEAT_MS, async () => void (await lease.beat()), stop.signal);
+    // A renewal that hangs must not keep the senders going.
+    const watching = this.#every(WATCH_MS, async () => void (lease.isHeld || stop.abort()), stop.signal);
+    try {
+      if (this.#desk === undefined) await this.#sit();
+      await this.#reign(stop.signal);
+      if (!signal.aborted) onProblem("the judge's lease was not renewed in time; another process may judge now");
+    } catch (error) {
+      if (!isWorldFault(error)) throw error;
+      onProblem(`judging stopped: ${error instanceof Error ? error.message : String(error)}; it goes on here or in another process as soon as that is over`);
+      await clock.sleep(AFTER_FAULT_MS, signal);
+    } finally {
+      stop.abort();
+      signal.removeEventListener('abort', onAbort);
+      await Promise.allSettled([keeping, watching]);
+      // A person who stops Keywatch still wants the last messages sent: `leave` comes after that.
+      if (!signal.aborted) await this.#rise();
+    }
+  }
+
+  async #reign(signal: AbortSignal): Promise<void> {
+    const { judging } = this.#deps;
+    const desk = this.#desk;
+    if (desk === undefined) throw new Error("BUG: nobody sits on the judge's seat");
+    const stop = new AbortController();
+    const onAbort = (): void => stop.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) stop.abort();
+    const parts = [
+      this.#every(ADVANCE_MS, () => judging.advance(), stop.signal),
+      this.#every(TICK_MS, () => desk.tick(), stop.signal),
+      desk.run(stop.signal),
+      ...(this.#writer === undefined ? [] : [this.#writer.run(stop.signal)]),
+    ];
+    try {
+      await Promise.all(parts);
+    } finally {
+      stop.abort();
+      signal.removeEventListener('abort', onAbort);
+      await Promise.allSettled(parts);
+    }
+  }
+
+  async #sit(): Promise<void> {
+    const { judging, openDesk, newJudge, windows, directory, store, clock, onProblem, onLead } = this.#deps;
+    const desk = await openDesk();
+    const writer =
+      windows === undefined
+        ? undefined
+        : new WindowWriter({
+            judge: () => judging.judge,
+            directory,
+            store,
+            windows,
+            clock,
+            onProblem,
+            seq: () => desk.seq,
+            judgedThrough: () => desk.judgedThrough,
+          });
+    await judging.lead({ desk, note: writer === undefined ? undefined : (evaluations) => writer.note(evaluations) }, () => newJudge(desk));
+    this.#writer = writer;
+    this.#desk = desk;
+    onLead(true);
+  }
+
+  async #rise(): Promise<void> {
+    const desk = this.#desk;
+    if (desk === undefined) return;
+    this.#deps.judging.follow();
+    this.#desk = undefined;
+    this.#writer = undefined;
+    this.#deps.onLead(false);
+    // The snapshot only makes the next start shorter.
+    await desk[Symbol.asyncDispose]().catch((error: unknown) => {
+      if (!isWorldFault(error)) throw error;
+    });
+  }
+
+  async #follow(): Promise<void> {
+    try {
+      await this.#deps.judging.followTo(await this.#follower.poll());
+    } catch (error) {
+      // The lease says already that the store is away.
+      if (!isWorldFault(error)) throw error;
+    }
+  }
+
+  async #every(ms: DurationMs, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#deps.clock.sleep(ms, signal);
+      if (!signal.aborted) await work();
+    }
+  }
+}
+
+/** Faults of the world carry whether it is worth to try again; a lost race for the journal means that somebody else judges. */
+export function isWorldFault(error: unknown): boolean {
+  return error instanceof JournalTakenError || (error instanceof Error && 'isRetryable' in error);
+}

@@ -1,0 +1,118 @@
+import type { Clock } from '../../core/clock.ts';
+import type { DeadLetters, MetricStore } from '../../core/ports.ts';
+import type { Secret } from '../../core/secret.ts';
+import { Sealer } from '../../ingest/dead-letter/seal.ts';
+import { kafkaBus } from '../../ingest/kafka/bus.ts';
+import { kafkaBusReader } from '../../ingest/kafka/bus-reader.ts';
+import { type KafkaClient, openKafka } from '../../ingest/kafka/client.ts';
+import { deadLetterTopic } from '../../ingest/kafka/dead-letter-topic.ts';
+import { kafkaPublisher } from '../../ingest/kafka/publisher.ts';
+import { kafkaSource } from '../../ingest/kafka/source.ts';
+import { RULES } from '../../detectors/registry.ts';
+import { type Config, type KafkaConfig, type SourceConfig, ruleLimits } from '../config/config.ts';
+import { usageError } from '../cli/errors.ts';
+import type { PipelineSource, SharedBus } from '../pipeline/pipeline.ts';
+
+export type KafkaDeps = { readonly clock: Clock; readonly pepper: Secret; readonly holder: string; readonly onProblem: (message: string) => void };
+
+/** The number of this generation of all message logs; `keywatch generation new` raises it. */
+export const GENERATION = 'generation';
+
+/** While a backlog is read: fewer writes of the same rows. What crosses a limit goes ahead. */
+const FLUSH_MS = 5000;
+/** Batches of one partition on their way to the store. */
+const UNACKED_BATCHES = 4;
+/** A row is told early at every such share of the lowest limit that it could cross: it may be spread over partitions. */
+const STEP_SHARE = 8;
+
+/** The Kafka source of a configuration, if there is one. */
+export function kafkaOf(config: Config): KafkaConfig | undefined {
+  return config.sources.find((source) => source.kind === 'kafka')?.kafka;
+}
+
+export function connectKafka(kafka: KafkaConfig, deps: { readonly clientId: string; readonly onProblem: (message: string) => void }): KafkaClient {
+  return openKafka({
+    brokers: kafka.brokers,
+    clientId: deps.clientId,
+    ...(kafka.tls === undefined ? {} : { tls: kafka.tls }),
+    ...(kafka.sasl === undefined ? {} : { sasl: kafka.sasl }),
+    log: (level, text) => {
+      if (level === 'error' || level === 'warn') deps.onProblem(`kafka: ${text}`);
+    },
+  });
+}
+
+/** What the processes tell each other, over the cluster that they read from. */
+export async function openKafkaBus(kafka: KafkaConfig, deps: KafkaDeps): Promise<SharedBus> {
+  await using stack = new AsyncDisposableStack();
+  const client = connectKafka(kafka, { clientId: `keywatch-bus-${deps.holder}`, onProblem: deps.onProblem });
+  const publisher = stack.use(kafkaPublisher(client));
+  const bus = kafkaBus(publisher, { topic: kafka.busTopic, id: deps.holder }, { clock: deps.clock, onProblem: deps.onProblem });
+  const opened = stack.move();
+  return {
+    publisher: bus,
+    reader: () => kafkaBusReader(client, { topic: kafka.busTopic }, { clock: deps.clock, onProblem: deps.onProblem }),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+export function kafkaPipelineSource(source: SourceConfig & { readonly kind: 'kafka' }, config: Config, deps: KafkaDeps): PipelineSource {
+  const { kafka } = source;
+  return {
+    reading: source,
+    tag: `kafka ${kafka.group}`,
+    pump: { flushMs: FLUSH_MS, unackedBatches: UNACKED_BATCHES, steps: stepsOf(config) },
+    open: async (_known, store) => {
+      // Two groups would count every record twice.
+      const group = await store.claim('kafka group', kafka.group);
+      if (group !== kafka.group)
+        throw usageError(
+          `the store is filled by the consumer group ${group}, this configuration says ${kafka.group}: every record would be counted twice; use that group, or another store.elasticsearch.prefix`,
+        );
+      const client = connectKafka(kafka, { clientId: `keywatch-${deps.holder}`, onProblem: deps.onProblem });
+      return kafkaSource(
+        {
+          topics: kafka.pattern === undefined ? kafka.topics : [new RegExp(`^(?:${kafka.pattern})$`)],
+          group: kafka.group,
+          startFrom: kafka.from,
+          onCorrupt: kafka.onCorrupt,
+        },
+        {
+          client,
+          clock: deps.clock,
+          head: async (name, partition) => {
+            const heads = await store.heads(await store.source(name));
+            return heads.find(({ segment }) => segment.partition === partition);
+          },
+          generation: () => generationOf(store),
+          claim: (name, value) => store.claim(name, value),
+          onProblem: deps.onProblem,
+        },
+      );
+    },
+    deadLetters: deadLettersOf(kafka, deps),
+  };
+}
+
+export async function generationOf(store: MetricStore): Promise<number> {
+  return Number((await store.control(GENERATION)) ?? '1');
+}
+
+function deadLettersOf(kafka: KafkaConfig, deps: KafkaDeps): DeadLetters {
+  const sealer = new Sealer(deps.pepper);
+  const client = connectKafka(kafka, { clientId: `keywatch-dlq-${deps.holder}`, onProblem: deps.onProblem });
+  return deadLetterTopic(kafkaPublisher(client), { topic: kafka.deadLetterTopic, seal: (bytes) => sealer.seal(bytes) });
+}
+
+/** The lowest critical limits of what cannot un-breach, so that a breach need not wait for the next flush. */
+function stepsOf(config: Config): { readonly requests?: number; readonly failedAuth?: number; readonly bytes?: number } {
+  const lowest = (rule: string): number | undefined => {
+    const own = [...config.directory.keys, ...Object.values(config.directory.plans)].flatMap(({ rules }) => rules[rule]?.critical ?? []);
+    const all = [ruleLimits(config, rule).critical ?? [], own].flat().filter((limit) => limit > 0);
+    return all.length === 0 || !RULES.some(({ id }) => id === rule) ? undefined : Math.max(1, Math.floor(Math.min(...all) / STEP_SHARE));
+  };
+  const requests = lowest('request_rate');
+  const failedAuth = lowest('failed_auth');
+  const bytes = lowest('data_transfer');
+  return { ...(requests === undefined ? {} : { requests }), ...(failedAuth === undefined ? {} : { failedAuth }), ...(bytes === undefined ? {} : { bytes }) };
+}
