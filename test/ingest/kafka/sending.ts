@@ -9,9 +9,9 @@ export async function send(
   scratch: Scratch,
   topic: string,
   count: number,
-  part: { readonly partition?: number; readonly from?: number; readonly mark?: string } = {},
+  part: { readonly partition?: number; readonly from?: number; readonly mark?: string; readonly compression?: 'none' } = {},
 ): Promise<void> {
-  await using publisher = kafkaPublisher(scratch.client);
+  await using publisher = kafkaPublisher(scratch.client, { compression: part.compression ?? 'lz4' });
   const messages = range(0, count).map((index) => ({
     partition: part.partition ?? 0,
     value: Buffer.from(`${part.mark ?? 'line'} ${(part.from ?? 0) + index}`),

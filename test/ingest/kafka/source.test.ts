@@ -123,17 +123,18 @@ describe.skipIf(lacks('kafka'))('reading topics of a real broker', () => {
     await pump.caughtUp(topic, 0, 0);
     const gate = Promise.withResolvers<void>();
     pump.gate = gate.promise;
+    const large = { mark: 'line'.repeat(25), compression: 'none' } as const;
     // In many batches: a broker always sends a whole one.
     for (const from of range(0, 40)) {
-      await send(scratch, topic, 100, { partition: 0, from: from * 100 });
-      await send(scratch, topic, 100, { partition: 1, from: from * 100 });
+      await send(scratch, topic, 100, { partition: 0, from: from * 100, ...large });
+      await send(scratch, topic, 100, { partition: 1, from: from * 100, ...large });
     }
     // Somebody else's session of the same length is over: ours would be, too.
     const start = performance.now();
     await until(() => performance.now() - start > 7000, 'a session to pass');
     const { groups } = await scratch.admin.describeGroups([group]);
     expect(groups[0]).toMatchObject({ state: 'Stable', members: [expect.anything()] });
-    // One answer of each partition may be under way when the bound is reached; in all there are 800 kB.
+    // One answer of each partition may be under way when the bound is reached; in all there are 900 kB.
     expect(pump.source.waitingBytes).toBeGreaterThan(10_000);
     expect(pump.source.waitingBytes).toBeLessThan(100_000);
     pump.gate = undefined;
