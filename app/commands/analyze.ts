@@ -9,6 +9,7 @@ import { FORMAT_NAMES } from '../../ingest/parse/detect.ts';
 import type { JsonMap } from '../../ingest/parse/json.ts';
 import { ROLES, type Role } from '../../ingest/parse/tokens.ts';
 import { analyze } from '../analyze/analyze.ts';
+import { type GeoBytes, openGeo } from '../../ingest/enrich/mmdb-geo.ts';
 import { configuredBy } from '../cli/configured.ts';
 import { CliError, CommandExit, EXIT_FINDINGS, systemReason, usageError } from '../cli/errors.ts';
 import { type Io, widthOf, write } from '../cli/io.ts';
@@ -103,6 +104,7 @@ async function run(io: Io, logs: readonly string[], options: Options): Promise<v
       since: options.since === undefined ? undefined : resolveTime(options.since, now),
       until: options.until === undefined ? undefined : resolveTime(options.until, now),
       threads: Math.min(THREADS_MAX, options.threads ?? availableParallelism()),
+      geo: geoBytes(config),
       isSuggesting: options.suggest === true,
       limits: limitsName(config, options.plan),
       version: version(),
@@ -126,6 +128,14 @@ async function run(io: Io, logs: readonly string[], options: Options): Promise<v
   if (report.source.records === 0 && report.problems.length > 0) throw new CommandExit(1);
   const { failOn } = options;
   if (failOn !== undefined && report.alerts.some((alert) => severityRank(alert.severity) >= severityRank(failOn))) throw new CommandExit(EXIT_FINDINGS);
+}
+
+function geoBytes(config: Config): readonly GeoBytes[] | undefined {
+  const { databases } = config.enrich;
+  if (databases.length === 0) return undefined;
+  const opened = openGeo(databases);
+  if (opened.geo === undefined) throw usageError(`enrich.databases: ${opened.why}`);
+  return opened.geo.shared;
 }
 
 function readingOf(config: Config, options: Options): ReadingConfig {
