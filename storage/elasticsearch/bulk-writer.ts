@@ -168,7 +168,7 @@ export class BulkWriter {
         reason = `elasticsearch: ${verdict.retryable.length} documents of a bulk: ${verdict.retryReason ?? 'failed'}`;
       }
       const waitMs = backoffMs(attempt, random, retryAfterMs);
-      if (run.signal.aborted || clock.monotonic() - started + waitMs > this.#patienceMs) return this.#fail(run, failed(reason, true, retryAfterMs));
+      if (run.signal.aborted || clock.monotonic() - started + waitMs >= this.#patienceMs) return this.#fail(run, failed(reason, true, retryAfterMs));
       this.stats.retries++;
       // The slot is kept meanwhile: that is what slows the others down.
       await clock.sleep(waitMs, run.signal);

@@ -45,14 +45,15 @@ const MAJORS: ReadonlySet<string> = new Set(['8', '9']);
  * Throws an `ElasticsearchFault` with a line for a person when it cannot be reached, refuses the credentials or is something else.
  */
 export async function openElasticsearch(options: ElasticsearchOptions, deps: ElasticsearchDeps, call: CallOptions = {}): Promise<Elasticsearch> {
+  const auth = authOf(options);
   const client = new Client({
-    nodes: [...options.nodes],
+    nodes: options.nodes.map((node) => (auth === undefined ? node : withoutCredentials(node))),
     // One layer retries, and it is ours: the client would do it at once and know nothing of overload.
     maxRetries: 0,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     compression: options.compression ?? false,
     enableMetaHeader: false,
-    ...authOf(options),
+    ...auth,
     ...(options.ca === undefined ? {} : { tls: { ca: options.ca } }),
   });
   const elasticsearch = new Elasticsearch(client, { ...deps, nodes: options.nodes });
@@ -73,6 +74,15 @@ function authOf({
   if (apiKey !== undefined) return { auth: { apiKey: apiKey.reveal() } };
   if (username !== undefined) return { auth: { username, password: password?.reveal() ?? '' } };
   return undefined;
+}
+
+/** Those of an address would win over the configured ones. */
+function withoutCredentials(node: string): string {
+  const url = URL.parse(node);
+  if (url === null) return node;
+  url.username = '';
+  url.password = '';
+  return url.href;
 }
 
 /** A client with one way to call it: retries of what may succeed later, and faults in our own words. */
@@ -112,7 +122,7 @@ export class Elasticsearch implements AsyncDisposable {
         const fault = faultOf(error, what);
         if (fault === undefined) throw error;
         const waitMs = backoffMs(attempt, this.random, fault.retryAfterMs);
-        const isOver = this.clock.monotonic() - started + waitMs > (options.patienceMs ?? PATIENCE_MS);
+        const isOver = this.clock.monotonic() - started + waitMs >= (options.patienceMs ?? PATIENCE_MS);
         if (!fault.isRetryable || isOver || signal.aborted) throw fault;
         await this.clock.sleep(waitMs, signal);
       }
