@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { spoolSource } from '../../ingest/spool/spool-source.ts';
@@ -14,35 +15,41 @@ import type { PipelineSource } from '../pipeline/pipeline.ts';
 /** The way in for senders: a spool on disk, read like a file, and the server in front of it. */
 export type HttpIngest = AsyncDisposable & {
   readonly source: PipelineSource;
-  readonly address: string;
+  /** Undefined: nothing more is accepted, what was is still counted. */
+  readonly address: string | undefined;
   /** Once the pipeline reads: from here on events are accepted. */
   listen(partitions: () => readonly PartitionState[]): Promise<void>;
   stats(): { readonly spool: SpoolStats; readonly events: EventsStats } | undefined;
 };
 
+/** Nothing is added to a spool that is only read to its end. */
+const DRAIN_BYTES_MAX = 2 ** 31;
+
 export function httpIngest(config: Config, deps: { readonly clock: Clock; readonly onProblem: (message: string) => void }): HttpIngest | undefined {
   const { http } = config;
-  if (http === undefined) return undefined;
   const { clock, onProblem } = deps;
-  const stack = new AsyncDisposableStack();
   const directory = join(config.store.directory, 'spool');
+  // What was accepted before somebody took `http:` out of the configuration was promised to be counted.
+  if (http === undefined && !existsSync(directory)) return undefined;
+  const stack = new AsyncDisposableStack();
   let spool: SpoolWriter | undefined;
   let server: EventsServer | undefined;
   const { reading } = config;
   return {
-    address: printListen(http.listen),
+    address: http === undefined ? undefined : printListen(http.listen),
     source: {
       reading,
       tag: 'http',
       open: async (known) => {
         // With an embedded store the directory is locked by it.
         if (config.store.elasticsearch !== undefined) stack.use(lockDirectory(config.store.directory));
-        spool = stack.use(await SpoolWriter.open({ directory, bytesMax: http.spool.bytesMax }, { clock, newId: newPartitionId, onProblem }));
+        spool = stack.use(await SpoolWriter.open({ directory, bytesMax: http?.spool.bytesMax ?? DRAIN_BYTES_MAX }, { clock, newId: newPartitionId, onProblem }));
         return spoolSource({ directory, lineBytesMax: config.limits.lineBytes }, { clock, known, writer: spool });
       },
     },
     listen: async (partitions) => {
       const writer = spool;
+      if (http === undefined) return;
       if (writer === undefined) throw new Error('BUG: events are accepted before the spool is open');
       const current = (): string | undefined => {
         const format = partitions().find(({ name }) => name === writer.partition)?.format;

@@ -37,7 +37,7 @@ export function connectKafka(kafka: KafkaConfig, deps: { readonly clientId: stri
     ...(kafka.tls === undefined ? {} : { tls: kafka.tls }),
     ...(kafka.sasl === undefined ? {} : { sasl: kafka.sasl }),
     log: (level, text) => {
-      if (level === 'error' || level === 'warn') deps.onProblem(`kafka: ${text}`);
+      if (level === 'error' || level === 'warn') deps.onProblem(text);
     },
   });
 }

@@ -5,7 +5,7 @@ export type KafkaLog = (level: KafkaLogLevel, text: string) => void;
 
 /** What belongs to the life of a group or a fresh topic and passes by itself within a second, however loudly kafkajs says it. */
 const NOISE =
-  /coordinator is loading|group coordinator is not available|not the correct coordinator|not aware of this member|group is rebalancing|valid member id|no leader for this topic-partition|concurrent operation on the same transaction|Restarting the consumer|switched default partitioner|server has closed connection/;
+  /coordinator is loading|group coordinator is not available|not the correct coordinator|not aware of this member|group is rebalancing|valid member id|no leader for this topic-partition|concurrent operation on the same transaction|Restarting the consumer|switched default partitioner|server has closed connection|Limiting retries for the idempotent producer/;
 /** What no retry of kafkajs mends. */
 const FINAL = /^(?:Crash|Error when calling)/;
 /** kafkajs says the same again at every attempt: for this long once is enough. */
