@@ -140,14 +140,20 @@ export async function installTemplates(elasticsearch: Elasticsearch, options: Te
   }
 }
 
-/** True when this version's templates are there. */
+/** True when this version's templates are there, and the indices without a calendar. */
 export async function areTemplatesInstalled(elasticsearch: Elasticsearch, options: TemplateOptions): Promise<boolean> {
-  const name = metricTemplates(options).at(-1)?.name ?? '';
-  const answer = await elasticsearch.call('reading index templates', (client, request) =>
-    client.indices.getIndexTemplate({ name }, { ...request, ignore: [404] }),
+  const names = new IndexNames(options.prefix);
+  const areMade = await elasticsearch.call('looking for indices', (client, request) =>
+    client.indices.exists({ index: [names.segment, names.control, names.alias] }, request),
   );
-  const [found] = answer.index_templates ?? [];
-  return Number(found?.index_template._meta?.['keywatch'] ?? 0) >= TEMPLATE_VERSION;
+  if (!areMade) return false;
+  const answer = await elasticsearch.call('reading index templates', (client, request) =>
+    client.indices.getIndexTemplate({ name: `${options.prefix}-*` }, { ...request, ignore: [403, 404] }),
+  );
+  // Whoever may not read templates may not put them either: `keywatch setup` did.
+  if ('error' in answer && 'status' in answer && answer.status === 403) return true;
+  const versions = new Map((answer.index_templates ?? []).map((found) => [found.name, Number(found.index_template._meta?.['keywatch'] ?? 0)]));
+  return metricTemplates(options).every(({ name }) => (versions.get(name) ?? 0) >= TEMPLATE_VERSION);
 }
 
 /** Makes an index from its template; fine when it is there. */

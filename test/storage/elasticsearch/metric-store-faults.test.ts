@@ -269,6 +269,13 @@ describe.skipIf(lacks('elasticsearch'))('on a real Elasticsearch', () => {
     await store.setControl('a', 'b');
     await using again = await openOn(prefix);
     expect(await again.control('a')).toBe('b');
+    // An installation that was cut off, or an index that somebody deleted, is made whole.
+    await cluster.client.indices.delete({ index: `${prefix}-alias` });
+    await cluster.client.indices.deleteIndexTemplate({ name: `${prefix}-1h` });
+    await using whole = await openOn(prefix);
+    expect(await whole.aliases()).toEqual(new Map());
+    expect(await whole.control('a')).toBe('b');
+    expect(await cluster.client.indices.existsIndexTemplate({ name: `${prefix}-1h` })).toBe(true);
     await expect(cluster.client.index({ index: `${prefix}-partial-2026.01.01`, id: 'x', document: {} })).rejects.toMatchObject({ statusCode: 404 });
   });
 
