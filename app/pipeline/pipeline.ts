@@ -50,7 +50,7 @@ export type PipelineSource = {
   /** How records are moved from here; what is absent is as for files. */
   readonly pump?: Partial<Pick<PumpOptions, 'flushMs' | 'unackedBatches' | 'steps'>>;
   /** Where records go that cannot be read. */
-  readonly deadLetters?: DeadLetters | undefined;
+  readonly deadLetters?: (DeadLetters & AsyncDisposable) | undefined;
 };
 
 export type StoreStats = NonNullable<MetricsStats['store']>;
@@ -160,6 +160,7 @@ export class Pipeline implements AsyncDisposable {
     if (toJudge !== undefined) {
       const known = options.sources.length === 0 ? [] : await store.sources();
       for (const source of options.sources) {
+        if (source.deadLetters !== undefined) stack.use(source.deadLetters);
         const events = stack.use(await source.open(known, store));
         sources.push(events);
         pumps.push(openPump(source, events, options, { stores, fingerprinter, bus: options.tap?.(toJudge) ?? toJudge, stack }));

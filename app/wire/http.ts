@@ -43,7 +43,9 @@ export function httpIngest(config: Config, deps: { readonly clock: Clock; readon
       open: async (known) => {
         // With an embedded store the directory is locked by it.
         if (config.store.elasticsearch !== undefined) stack.use(lockDirectory(config.store.directory));
-        spool = stack.use(await SpoolWriter.open({ directory, bytesMax: http?.spool.bytesMax ?? DRAIN_BYTES_MAX }, { clock, newId: newPartitionId, onProblem }));
+        spool = stack.use(
+          await SpoolWriter.open({ directory, bytesMax: http?.spool.bytesMax ?? DRAIN_BYTES_MAX }, { clock, newId: newPartitionId, onProblem }),
+        );
         return spoolSource({ directory, lineBytesMax: config.limits.lineBytes }, { clock, known, writer: spool });
       },
     },

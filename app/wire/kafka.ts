@@ -8,9 +8,10 @@ import { type KafkaClient, openKafka } from '../../ingest/kafka/client.ts';
 import { deadLetterTopic } from '../../ingest/kafka/dead-letter-topic.ts';
 import { kafkaPublisher } from '../../ingest/kafka/publisher.ts';
 import { kafkaSource } from '../../ingest/kafka/source.ts';
+import type { QuarantinedBatch } from '../../ingest/kafka/source-options.ts';
 import { RULES } from '../../detectors/registry.ts';
 import { type Config, type KafkaConfig, type SourceConfig, ruleLimits } from '../config/config.ts';
-import { usageError } from '../cli/errors.ts';
+import { CliError, usageError } from '../cli/errors.ts';
 import type { PipelineSource, SharedBus } from '../pipeline/pipeline.ts';
 
 export type KafkaDeps = { readonly clock: Clock; readonly pepper: Secret; readonly holder: string; readonly onProblem: (message: string) => void };
@@ -20,6 +21,7 @@ export const GENERATION = 'generation';
 
 /** While a backlog is read: fewer writes of the same rows. What crosses a limit goes ahead. */
 const FLUSH_MS = 5000;
+const QUARANTINE_RETRY_MS = 1000;
 /** Batches of one partition on their way to the store. */
 const UNACKED_BATCHES = 4;
 /** A row is told early at every such share of the lowest limit that it could cross: it may be spread over partitions. */
@@ -58,6 +60,7 @@ export async function openKafkaBus(kafka: KafkaConfig, deps: KafkaDeps): Promise
 
 export function kafkaPipelineSource(source: SourceConfig & { readonly kind: 'kafka' }, config: Config, deps: KafkaDeps): PipelineSource {
   const { kafka } = source;
+  const deadLetters = deadLettersOf(kafka, deps);
   return {
     reading: source,
     tag: `kafka ${kafka.group}`,
@@ -87,10 +90,12 @@ export function kafkaPipelineSource(source: SourceConfig & { readonly kind: 'kaf
           generation: () => generationOf(store),
           claim: (name, value) => store.claim(name, value),
           onProblem: deps.onProblem,
+          // Only with onCorrupt: skip. Nobody can read it, but somebody may want to look at it.
+          quarantine: (batch) => quarantine(deadLetters, batch, deps),
         },
       );
     },
-    deadLetters: deadLettersOf(kafka, deps),
+    deadLetters,
   };
 }
 
@@ -98,10 +103,12 @@ export async function generationOf(store: MetricStore): Promise<number> {
   return Number((await store.control(GENERATION)) ?? '1');
 }
 
-function deadLettersOf(kafka: KafkaConfig, deps: KafkaDeps): DeadLetters {
+function deadLettersOf(kafka: KafkaConfig, deps: KafkaDeps): DeadLetters & AsyncDisposable {
   const sealer = new Sealer(deps.pepper);
   const client = connectKafka(kafka, { clientId: `keywatch-dlq-${deps.holder}`, onProblem: deps.onProblem });
-  return deadLetterTopic(kafkaPublisher(client), { topic: kafka.deadLetterTopic, seal: (bytes) => sealer.seal(bytes) });
+  const publisher = kafkaPublisher(client);
+  const topic = deadLetterTopic(publisher, { topic: kafka.deadLetterTopic, seal: (bytes) => sealer.seal(bytes) });
+  return { put: (letters) => topic.put(letters), [Symbol.asyncDispose]: () => publisher[Symbol.asyncDispose]() };
 }
 
 /** The lowest critical limits of what cannot un-breach, so that a breach need not wait for the next flush. */
@@ -115,4 +122,15 @@ function stepsOf(config: Config): { readonly requests?: number; readonly failedA
   const failedAuth = lowest('failed_auth');
   const bytes = lowest('data_transfer');
   return { ...(requests === undefined ? {} : { requests }), ...(failedAuth === undefined ? {} : { failedAuth }), ...(bytes === undefined ? {} : { bytes }) };
+}
+
+async function quarantine(deadLetters: DeadLetters, batch: QuarantinedBatch, { clock }: KafkaDeps): Promise<void> {
+  const { source, partition, baseOffset, bytes } = batch;
+  const stop = new AbortController();
+  for (;;) {
+    const outcome = await deadLetters.put([{ source, partition, offset: baseOffset, index: 0, reason: 'binary', at: clock.now(), value: bytes }]);
+    if (outcome.ok) return;
+    if (!outcome.retryable) throw new CliError(`an unreadable batch of ${source}/${partition} at offset ${baseOffset} cannot be put aside: ${outcome.reason}`);
+    await clock.sleep(QUARANTINE_RETRY_MS, stop.signal);
+  }
 }

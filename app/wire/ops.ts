@@ -53,7 +53,12 @@ function checksOf({ pipeline, http, clock }: OpsDeps): readonly HealthCheck[] {
     checks.push({
       name: 'judge',
       ok: isIdle || pipeline.desk === undefined || behind < JUDGE_LAG_MAX_MS,
-      text: pipeline.desk === undefined ? 'stands by' : isIdle ? 'nothing judged yet' : `judged through ${new Date(judging.judgedThrough).toISOString().slice(11, 16)} UTC`,
+      text:
+        pipeline.desk === undefined
+          ? 'stands by'
+          : isIdle
+            ? 'nothing judged yet'
+            : `judged through ${new Date(judging.judgedThrough).toISOString().slice(11, 16)} UTC`,
     });
   }
   const spool = http?.stats();

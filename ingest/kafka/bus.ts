@@ -4,8 +4,6 @@ import type { PartialBus, PartitionProgress, TopicPublisher } from '../../core/p
 import type { DurationMs } from '../../core/types.ts';
 import { encodeBatchMessages, encodeProgressMessage } from './bus-message.ts';
 
-export const BUS_TOPIC = 'keywatch-partials';
-
 export type KafkaBusOptions = {
   readonly topic: string;
   /** Names this process to the judge; another one than every other process that is alive. */
@@ -83,5 +81,3 @@ export class KafkaBus implements PartialBus {
 export function kafkaBus(publisher: TopicPublisher, options: KafkaBusOptions, deps: Omit<KafkaBusDeps, 'publisher'>): KafkaBus {
   return new KafkaBus(options, { ...deps, publisher });
 }
-
-export { kafkaBusReader } from './bus-reader.ts';

@@ -5,8 +5,6 @@ import { decodeRecords } from './cluster-internals.ts';
 import { LogReader } from './log-reader.ts';
 import { rawBatches } from './raw-batches.ts';
 
-export const DEAD_LETTER_TOPIC = 'keywatch-dlq';
-
 /** A letter as it lies in the topic. */
 export type StoredLetter = {
   readonly id: string;

@@ -76,9 +76,9 @@ function historyTests({ open, reopen, runs }: OpenStore): void {
             const want = batch.isSealed ? { rows: new Map<string, Uint8Array>(), held: new Map<string, Uint8Array>() } : openRowsOf(segment, batch.records);
             expect(hex(rowMap(resumed?.rows ?? []))).toEqual(hex(want.rows));
             expect(hex(rowMap(resumed?.held ?? []))).toEqual(hex(want.held));
-            const place = { ...resumed, rows: undefined, held: undefined };
-            const { rows: _rows, held: _held, gone: _gone, aliases: _aliases, ...head } = batch;
-            expect(place).toEqual({ ...head, rows: undefined, held: undefined });
+            const { segment: place, next, isSealed, rejects, dropped, records, overLimit, skewed, span, newest, cursor } = batch;
+            const head = { segment: place, next, isSealed, rejects, dropped, records, overLimit, skewed, span, newest, cursor };
+            expect({ ...resumed, rows: undefined, held: undefined }).toEqual({ ...head, rows: undefined, held: undefined });
             expect(await store.heads(source)).toEqual([head]);
           }
         }

@@ -6,7 +6,7 @@ import type { LeaseRecord, LeaseStore } from '../../../core/ports.ts';
 import { memoryLeaseStore } from '../../../storage/memory/lease.ts';
 
 /** Each process has a clock of its own, which may be wrong but goes at the same speed. */
-class Now implements Pick<Clock, 'now' | 'monotonic'> {
+class Now implements Clock {
   time = 0;
   now(): number {
     return this.time;
@@ -14,13 +14,13 @@ class Now implements Pick<Clock, 'now' | 'monotonic'> {
   monotonic(): number {
     return this.time;
   }
+  sleep(): Promise<void> {
+    return Promise.resolve();
+  }
 }
 
 function keeper(store: LeaseStore, clock: Now, holder: string): LeaseKeeper {
-  return new LeaseKeeper(
-    { name: 'judge', holder },
-    { store, clock: { ...clock, now: () => clock.now(), monotonic: () => clock.monotonic(), sleep: () => Promise.resolve() }, onProblem: () => undefined },
-  );
+  return new LeaseKeeper({ name: 'judge', holder }, { store, clock, onProblem: () => undefined });
 }
 
 type Step = { readonly who: number; readonly waitMs: number; readonly does: 'beat' | 'release' | 'lost answer' | 'outage' };
@@ -116,10 +116,7 @@ test('an outage is told once, and its end once', async () => {
     read: (name) => guard(() => inner.read(name)),
     write: (name, expected: LeaseRecord | undefined, next) => guard(() => inner.write(name, expected, next)),
   };
-  const one = new LeaseKeeper(
-    { name: 'judge', holder: 'one' },
-    { store, clock: { now: () => clock.now(), monotonic: () => clock.monotonic(), sleep: () => Promise.resolve() }, onProblem: (text) => told.push(text) },
-  );
+  const one = new LeaseKeeper({ name: 'judge', holder: 'one' }, { store, clock, onProblem: (text) => told.push(text) });
   await one.beat();
   await one.beat();
   isAway = false;

@@ -103,6 +103,9 @@ export class FollowHarness {
         break;
       case 'problem':
         break;
+      case 'records':
+      case 'revoked':
+        throw new Error(`a file source told of ${event.kind}`);
     }
   }
 
