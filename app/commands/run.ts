@@ -17,7 +17,7 @@ import { Pipeline, ROLES, type Role } from '../pipeline/pipeline.ts';
 import { runLog } from '../pipeline/run-log.ts';
 import { housekeeping, startSchedule } from '../pipeline/schedule.ts';
 import { httpIngest } from '../wire/http.ts';
-import { kafkaOf, openKafkaBus } from '../wire/kafka.ts';
+import { canSplitRoles, isShared, sharedBusOf } from '../wire/kafka.ts';
 import { startOps } from '../wire/ops.ts';
 import { sourceNames, sourcesOf } from '../wire/sources.ts';
 import { openStores } from '../wire/stores.ts';
@@ -61,10 +61,9 @@ const BACKLOG_THREADS_MAX = 4;
 async function start(io: Io, logs: readonly string[], options: Options): Promise<void> {
   const { config, file, layers } = configuredBy(options, io);
   const { roles } = options;
-  const kafka = kafkaOf(config);
-  const isShared = kafka !== undefined || config.store.elasticsearch !== undefined;
-  const threads = isShared ? 1 : Math.min(availableParallelism(), BACKLOG_THREADS_MAX);
-  if (threads < 2 && !isShared) setFlagsFromString(HEAP_FLAG);
+  const isOneOfMany = isShared(config);
+  const threads = isOneOfMany ? 1 : Math.min(availableParallelism(), BACKLOG_THREADS_MAX);
+  if (threads < 2 && !isOneOfMany) setFlagsFromString(HEAP_FLAG);
   const log = runLog(io, config.log.level);
   const sources = roles.has('ingest') ? sourcesFor(logs, config, roles) : [];
   checkRoles(config, roles);
@@ -92,7 +91,7 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
         holder,
         roles,
         openStores: () => openStores(config, { clock }),
-        openBus: kafka === undefined || config.store.elasticsearch === undefined ? undefined : () => openKafkaBus(kafka, deps),
+        openBus: sharedBusOf(config, deps),
         sources: [...sourcesOf(sources, config, deps), ...(http === undefined ? [] : [http.source])],
         clock,
         geo,
@@ -102,7 +101,7 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
         onProblem,
         onEvent: (event) => log.desk(event),
         onLead: (isLeading) => {
-          if (isShared) log.info(isLeading ? 'this process judges now' : 'this process does not judge any more');
+          if (isOneOfMany) log.info(isLeading ? 'this process judges now' : 'this process does not judge any more');
         },
       }),
     );
@@ -118,7 +117,7 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
     await http?.listen(() => pipeline.partitions());
     await pipeline.run(stop.signal);
     schedule[Symbol.dispose]();
-    if (!isShared) await housekeeping(pipeline, config, clock, log);
+    if (!isOneOfMany) await housekeeping(pipeline, config, clock, log);
   } catch (error) {
     if (isWorldFault(error) && error instanceof Error) throw new CliError(error.message, undefined, { cause: error });
     throw error;
@@ -128,8 +127,7 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
 
 /** A process that only reads, or only judges, needs the others to be able to hear it. */
 function checkRoles(config: Config, roles: ReadonlySet<Role>): void {
-  if (roles.has('judge') && roles.has('ingest')) return;
-  if (kafkaOf(config) !== undefined && config.store.elasticsearch !== undefined) return;
+  if ((roles.has('judge') && roles.has('ingest')) || canSplitRoles(config)) return;
   throw usageError('--roles splits the work over processes: that needs a source kafka and store.elasticsearch in the configuration');
 }
 

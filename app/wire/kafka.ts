@@ -44,6 +44,22 @@ export function connectKafka(kafka: KafkaConfig, deps: { readonly clientId: stri
   });
 }
 
+/** Whether other processes may do a part of the work: then nothing is kept in this one alone. */
+export function isShared(config: Config): boolean {
+  return kafkaOf(config) !== undefined || config.store.elasticsearch !== undefined;
+}
+
+/** Whether a process may leave judging, or reading, to others: both ends need what is between them. */
+export function canSplitRoles(config: Config): boolean {
+  return kafkaOf(config) !== undefined && config.store.elasticsearch !== undefined;
+}
+
+/** What the processes of this installation talk over; undefined where each hears only itself. */
+export function sharedBusOf(config: Config, deps: KafkaDeps): (() => Promise<SharedBus>) | undefined {
+  const kafka = kafkaOf(config);
+  return kafka === undefined || !canSplitRoles(config) ? undefined : () => openKafkaBus(kafka, deps);
+}
+
 /** What the processes tell each other, over the cluster that they read from. */
 export async function openKafkaBus(kafka: KafkaConfig, deps: KafkaDeps): Promise<SharedBus> {
   await using stack = new AsyncDisposableStack();
