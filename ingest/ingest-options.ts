@@ -12,13 +12,15 @@ export type IngestLimits = {
 
 export const DEFAULT_LIMITS: IngestLimits = { entities: 1_000_000, dictionary: 1_500_000 };
 
-/** A row whose counter passes a multiple of its step is handed on at once: the share of a limit that one partition may keep to itself. */
+/** A row is handed on at once where its counter passes `limit`, and at every `every` before and behind that: the share of a limit that one partition may keep to itself. */
+export type Step = { readonly limit: number; readonly every: number };
+
 export type Steps = {
-  /** Events in one minute, an integer from 1 on; what is not said has no step. */
-  readonly requests?: number | undefined;
-  readonly failedAuth?: number | undefined;
+  /** Events in one minute, integers from 1 on; what is not said has no step. */
+  readonly requests?: Step | undefined;
+  readonly failedAuth?: Step | undefined;
   /** In and out together. */
-  readonly bytes?: number | undefined;
+  readonly bytes?: Step | undefined;
 };
 
 /** A record that was no event, copied. */

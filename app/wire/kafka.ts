@@ -9,6 +9,7 @@ import { deadLetterTopic } from '../../ingest/kafka/dead-letter-topic.ts';
 import { kafkaPublisher } from '../../ingest/kafka/publisher.ts';
 import { kafkaSource } from '../../ingest/kafka/source.ts';
 import type { QuarantinedBatch } from '../../ingest/kafka/source-options.ts';
+import type { Step, Steps } from '../../ingest/ingest-options.ts';
 import { RULES } from '../../detectors/registry.ts';
 import { type Config, type KafkaConfig, type SourceConfig, ruleLimits } from '../config/config.ts';
 import { CliError, usageError } from '../cli/errors.ts';
@@ -128,16 +129,15 @@ function deadLettersOf(kafka: KafkaConfig, deps: KafkaDeps): DeadLetters & Async
 }
 
 /** The lowest critical limits of what cannot un-breach, so that a breach need not wait for the next flush. */
-function stepsOf(config: Config): { readonly requests?: number; readonly failedAuth?: number; readonly bytes?: number } {
-  const lowest = (rule: string): number | undefined => {
+function stepsOf(config: Config): Steps {
+  const lowest = (rule: string): Step | undefined => {
     const own = [...config.directory.keys, ...Object.values(config.directory.plans)].flatMap(({ rules }) => rules[rule]?.critical ?? []);
     const all = [ruleLimits(config, rule).critical ?? [], own].flat().filter((limit) => limit > 0);
-    return all.length === 0 || !RULES.some(({ id }) => id === rule) ? undefined : Math.max(1, Math.floor(Math.min(...all) / STEP_SHARE));
+    if (all.length === 0 || !RULES.some(({ id }) => id === rule)) return undefined;
+    const limit = Math.floor(Math.min(...all));
+    return { limit, every: Math.max(1, Math.floor(limit / STEP_SHARE)) };
   };
-  const requests = lowest('request_rate');
-  const failedAuth = lowest('failed_auth');
-  const bytes = lowest('data_transfer');
-  return { ...(requests === undefined ? {} : { requests }), ...(failedAuth === undefined ? {} : { failedAuth }), ...(bytes === undefined ? {} : { bytes }) };
+  return { requests: lowest('request_rate'), failedAuth: lowest('failed_auth'), bytes: lowest('data_transfer') };
 }
 
 async function quarantine(deadLetters: DeadLetters, batch: QuarantinedBatch, { clock }: KafkaDeps): Promise<void> {

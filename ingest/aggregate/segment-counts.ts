@@ -1,7 +1,7 @@
 import { C, COUNTER_COUNT } from '../../core/counters.ts';
 import type { Alias, OpenSegment, PartialBatch, PartialRow } from '../../core/partial.ts';
 import { type EntityId, type Minute, type Offset, REFUSED, entityKind } from '../../core/types.ts';
-import type { IngestLimits, Steps } from '../ingest-options.ts';
+import type { IngestLimits, Step, Steps } from '../ingest-options.ts';
 import type { Normaliser } from '../parse/normaliser.ts';
 import { OWNER_LATE, OWNER_OTHER_CLIENT, OWNER_OTHER_NETWORK, OWNER_REFUSED, OWNER_REFUSED_SUM } from '../parse/owners.ts';
 import type { EventCells } from '../parse/tokens.ts';
@@ -19,7 +19,9 @@ const HELD_ORDERED_MAX = 2 ** 21;
 /** No step: more than a minute can have. */
 const STEP_MAX = 0x7fffffff;
 
-type AllSteps = { readonly requests: number; readonly failedAuth: number; readonly bytes: number };
+/** A count is urgent when it leaves `rest` over `every`. */
+type CountStep = { readonly every: number; readonly rest: number };
+type AllSteps = { readonly requests: CountStep; readonly failedAuth: CountStep; readonly bytes: Step };
 type Gone = PartialBatch['gone'][number];
 export type SegmentRows = Pick<PartialBatch, 'rows' | 'held' | 'gone' | 'aliases'>;
 
@@ -55,9 +57,9 @@ export class SegmentCounts {
     this.#standings = new Standings(options.limits.entities);
     this.#sketches = options.sketches;
     this.#steps = options.steps && {
-      requests: options.steps.requests ?? STEP_MAX,
-      failedAuth: options.steps.failedAuth ?? STEP_MAX,
-      bytes: options.steps.bytes ?? Number.POSITIVE_INFINITY,
+      requests: countStep(options.steps.requests),
+      failedAuth: countStep(options.steps.failedAuth),
+      bytes: options.steps.bytes ?? { limit: 0, every: Number.POSITIVE_INFINITY },
     };
   }
 
@@ -136,18 +138,16 @@ export class SegmentCounts {
   }
 
   /** Requests as integers, as the remainder of doubles is slow; no minute has 2^31. */
-  #step(slot: number, cells: EventCells, steps: AllSteps): void {
+  #step(slot: number, cells: EventCells, { requests, failedAuth, bytes: { limit, every } }: AllSteps): void {
     const { counters } = this.#slots;
     const base = slot * COUNTER_COUNT;
-    const failed = counters[base + C.failedAuth] as number;
-    const requests = counters[base] as number;
-    if ((requests | 0) % (steps.requests | 0) === 0) this.#urgent.add(slot);
-    else if ((cells.status === 401 || cells.status === 403) && (failed | 0) % (steps.failedAuth | 0) === 0) this.#urgent.add(slot);
+    if (isUrgent(counters[base] as number, requests)) this.#urgent.add(slot);
+    else if ((cells.status === 401 || cells.status === 403) && isUrgent(counters[base + C.failedAuth] as number, failedAuth)) this.#urgent.add(slot);
     else {
       const bytes = (cells.bytesIn > 0 ? cells.bytesIn : 0) + (cells.bytesOut > 0 ? cells.bytesOut : 0);
       if (bytes === 0) return;
-      const sum = (counters[base + C.bytesIn] as number) + (counters[base + C.bytesOut] as number);
-      if (Math.floor(sum / steps.bytes) !== Math.floor((sum - bytes) / steps.bytes)) this.#urgent.add(slot);
+      const over = (counters[base + C.bytesIn] as number) + (counters[base + C.bytesOut] as number) - limit;
+      if (Math.ceil(over / every) !== Math.ceil((over - bytes) / every)) this.#urgent.add(slot);
     }
   }
 
@@ -323,4 +323,13 @@ export class SegmentCounts {
     if (kind === 'network') standings.meetNetwork(owner);
     else standings.meet(owner, kind === 'key' || kind === 'user' ? ACCEPTED : ANONYMOUS);
   }
+}
+
+function countStep({ limit, every }: Step = { limit: 0, every: STEP_MAX }): CountStep {
+  return { every, rest: (limit + 1) % every };
+}
+
+/** The first events of every row are many, and say nothing. */
+function isUrgent(count: number, { every, rest }: CountStep): boolean {
+  return (count | 0) % (every | 0) === rest && count > every;
 }
