@@ -66,7 +66,8 @@ export async function openKafkaBus(kafka: KafkaConfig, deps: KafkaDeps): Promise
   await using stack = new AsyncDisposableStack();
   const client = connectKafka(kafka, { clientId: `keywatch-bus-${deps.holder}`, onProblem: deps.onProblem });
   const publisher = stack.use(kafkaPublisher(client));
-  const bus = kafkaBus(publisher, { topic: kafka.busTopic, id: deps.holder }, { clock: deps.clock, onProblem: deps.onProblem });
+  const hints = stack.use(kafkaPublisher(client));
+  const bus = kafkaBus(publisher, { topic: kafka.busTopic, id: deps.holder }, { clock: deps.clock, onProblem: deps.onProblem, hints });
   const opened = stack.move();
   return {
     publisher: bus,

@@ -12,6 +12,8 @@ export type KafkaBusOptions = {
 
 export type KafkaBusDeps = {
   readonly publisher: TopicPublisher;
+  /** One of its own for hints: they overtake batches, which may be megabytes. Default `publisher`. */
+  readonly hints?: TopicPublisher;
   readonly clock: Clock;
   readonly onProblem: (message: string) => void;
   /** Aborted: what cannot be sent at once is given up, so that the process can end. */
@@ -58,7 +60,7 @@ export class KafkaBus implements PartialBus {
     if (this.#hints >= HINTS_MAX || this.#deps.signal?.aborted === true) return;
     this.#hints++;
     // Lost when it fails: the batch that follows brings its rows too.
-    void this.#send(batch).then(
+    void this.#send(batch, this.#deps.hints).then(
       () => this.#hints--,
       () => this.#hints--,
     );
@@ -70,11 +72,13 @@ export class KafkaBus implements PartialBus {
     await this.#deps.publisher.publish(topic, [{ key: id, value: encodeProgressMessage(id, partitions) }]);
   }
 
-  #send(batch: PartialBatch): ReturnType<TopicPublisher['publish']> {
+  #send(batch: PartialBatch, publisher = this.#deps.publisher): ReturnType<TopicPublisher['publish']> {
     const { topic, id } = this.#options;
     const key = `${batch.segment.source}.${batch.segment.partition}`;
-    const messages = encodeBatchMessages(batch, { from: id, serial: ++this.#serial }).map((value) => ({ key, value }));
-    return this.#deps.publisher.publish(topic, messages);
+    // Another sender to the reader, who puts the pieces of each together.
+    const from = publisher === this.#deps.publisher ? id : `${id} hints`;
+    const messages = encodeBatchMessages(batch, { from, serial: ++this.#serial }).map((value) => ({ key, value }));
+    return publisher.publish(topic, messages);
   }
 }
 

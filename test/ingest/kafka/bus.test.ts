@@ -84,6 +84,39 @@ describe.skipIf(lacks('kafka'))('the bus over a real broker', () => {
     expect(problems).toEqual([]);
   });
 
+  it('a hint overtakes a large batch, and does not tear its pieces apart', async () => {
+    await using scratch = await Scratch.open();
+    const topic = await scratch.topic('hints', 1, {});
+    const problems: string[] = [];
+    const deps = { clock: systemClock, onProblem: (message: string) => void problems.push(message), signal: never };
+    await using publisher = kafkaPublisher(scratch.client);
+    await using hints = kafkaPublisher(scratch.client);
+    const bus = new KafkaBus({ topic, id: 'one' }, { publisher, hints, ...deps });
+    await using reader = kafkaBusReader(scratch.client, { topic }, deps);
+    const seen = collector();
+    await reader.start(seen.take);
+    // Both are connected.
+    bus.hint(batchOf(0, 1));
+    await bus.publish(batchOf(0, 2));
+    await until(() => seen.events.length >= 2, 'the first two');
+
+    // About 12 MB in some 18 requests.
+    const large = batchOf(0, 500, 40_000, 300);
+    const sent = bus.publish(large);
+    for (let next = 501; next < 520; next++) bus.hint(batchOf(0, next));
+    await sent;
+    await until(() => seen.events.length >= 22, 'all that was sent');
+    expect(seen.batches().filter(({ next }) => next === 500)).toEqual([large]);
+    expect(
+      seen
+        .batches()
+        .map(({ next }) => next)
+        .filter((next) => next > 500),
+    ).toEqual(Array.from({ length: 19 }, (_, index) => 501 + index));
+    expect(seen.batches().findIndex(({ next }) => next === 501)).toBeLessThan(seen.batches().findIndex(({ next }) => next === 500));
+    expect(problems).toEqual([]);
+  });
+
   it('a reader that starts before the topic exists waits for it, and reads partitions that are added later', async () => {
     await using scratch = await Scratch.open();
     const topic = fresh('late');
