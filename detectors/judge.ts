@@ -5,7 +5,9 @@ import type { Detector, StoredPartial, StoredWindow } from '../core/ports.ts';
 import { type EntityId, type EpochMs, LATE, type Minute, REFUSED } from '../core/types.ts';
 import { MINUTE_MS, minuteOf, startOf } from '../core/window.ts';
 import { Assessor, SILENT, isBreach, passes, quiet } from './assess.ts';
+import { Changes } from './changes.ts';
 import { OTHER_CLIENT, subjectOf } from './ledger/entity-table.ts';
+import { AheadMinutes } from './ledger/ahead-minutes.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { type OwnerRows, ownerRows } from './ledger/owner-rows.ts';
 import { LATE_MINUTES } from './ledger/state.ts';
@@ -30,6 +32,8 @@ export type JudgeOptions = {
   readonly rules?: readonly string[] | undefined;
   readonly observer?: ValueObserver | undefined;
   readonly evidenceBytesMax?: number | undefined;
+  /** Whether `takeChanged` is asked for; default no, so that nothing is remembered for nobody. */
+  readonly tracksChanges?: boolean | undefined;
 };
 
 export type SeedInput = {
@@ -66,7 +70,10 @@ export interface Judge extends Detector {
   reload(directory: KeyDirectory): void;
   /** The packed rows of a minute by who is judged for them; undefined where they are not all held any more. */
   rowsOf(minute: Minute): readonly OwnerRows[] | undefined;
-  /** Closed minutes that late partials changed since the last call, with whose rows did: also what came too late to be judged. */
+  /**
+   * Closed minutes that changed since the last call, with whose rows did: also what came too late to be judged. An
+   * owner may have nothing there any more. Empty without `tracksChanges`.
+   */
   takeChanged(): ReadonlyMap<Minute, ReadonlySet<EntityId>>;
   stats(): JudgeStats;
 }
@@ -90,7 +97,9 @@ class ThresholdJudge implements Judge {
   #pending: Evaluation[] = [];
   /** Cells of closed minutes that late partials changed. */
   #late: number[] = [];
-  #changed = new Map<Minute, Set<EntityId>>();
+  readonly #changes: Changes;
+  /** Minutes of which rows came too early to be held. */
+  readonly #aheadMinutes = new AheadMinutes();
   #ahead = 0;
   #tooLate = 0;
 
@@ -107,6 +116,7 @@ class ThresholdJudge implements Judge {
       limitsOf: (id) => this.#limits.numberOf(id),
       evidenceBytesMax: options.evidenceBytesMax ?? EVIDENCE_BYTES_MAX,
     });
+    this.#changes = new Changes(options.tracksChanges ?? false, this.#ledger);
     this.#assessor = new Assessor(this.#ledger.state, this.#ledger.walk);
   }
 
@@ -118,19 +128,18 @@ class ThresholdJudge implements Judge {
     const { segments } = this.#ledger.state;
     if (segments.isStored(batch.segment, batch.next)) return [];
     for (const { credential, fingerprint } of batch.aliases) {
-      this.#ledger.relink(credential);
-      this.#ledger.relink(fingerprint);
+      for (const name of [credential, fingerprint]) this.#changes.relinking(name, this.#directory.canonical(name), () => this.#ledger.relink(name));
     }
     const segment = segments.number(batch.segment);
     const version = batch.next;
     for (const { window, entity, isHeld } of batch.gone) {
-      if (isJudged(entity, isHeld) && this.#takes(window, now, entity)) this.#ledger.put({ segment, version, minute: window, entity, counters: undefined });
+      if (!isJudged(entity, isHeld)) this.#changes.noteUnjudged(window, entity, isHeld);
+      else if (this.#takes(window, now, entity)) this.#ledger.put({ segment, version, minute: window, entity, counters: undefined });
     }
     for (const rows of [batch.rows, batch.held]) {
       for (const row of rows) {
-        if (!isJudged(row.entity, rows === batch.held)) {
-          if (rows === batch.rows && this.#ledger.state.isClosed(row.window)) this.#noteChange(row.window, row.entity);
-        } else if (this.#takes(row.window, now, row.entity)) this.#ledger.put(readRow(row, segment, version, this.#directory));
+        if (!isJudged(row.entity, rows === batch.held)) this.#changes.noteUnjudged(row.window, row.entity, rows === batch.held);
+        else if (this.#takes(row.window, now, row.entity)) this.#ledger.put(readRow(row, segment, version, this.#directory));
       }
     }
     segments.settle(segment);
@@ -177,13 +186,14 @@ class ThresholdJudge implements Judge {
   }
 
   rowsOf(minute: Minute): readonly OwnerRows[] | undefined {
-    return ownerRows(this.#ledger.state, minute);
+    const { state } = this.#ledger;
+    // What came too early or too late for this minute was not taken in.
+    const isWhole = minute >= (state.closedThrough ?? minute) - LATE_MINUTES && !this.#aheadMinutes.has(minute);
+    return isWhole ? ownerRows(state, minute) : undefined;
   }
 
   takeChanged(): ReadonlyMap<Minute, ReadonlySet<EntityId>> {
-    const changed = this.#changed;
-    this.#changed = new Map();
-    return changed;
+    return this.#changes.take();
   }
 
   stats(): JudgeStats {
@@ -203,21 +213,16 @@ class ThresholdJudge implements Judge {
   #takes(minute: Minute, now: EpochMs, entity: EntityId): boolean {
     if (startOf(minute) > now + AHEAD_MAX_MS) {
       this.#ahead++;
+      this.#aheadMinutes.add(minute);
       return false;
     }
     const { closedThrough } = this.#ledger.state;
     if (closedThrough !== undefined && minute < closedThrough - LATE_MINUTES) {
       this.#tooLate++;
-      this.#noteChange(minute, this.#directory.canonical(entity));
+      this.#changes.note(minute, this.#directory.canonical(entity));
       return false;
     }
     return true;
-  }
-
-  #noteChange(minute: Minute, owner: EntityId): void {
-    const owners = this.#changed.get(minute);
-    if (owners === undefined) this.#changed.set(minute, new Set([owner]));
-    else owners.add(owner);
   }
 
   /** Looks at what a batch changed: open minutes for what cannot un-breach, closed ones are judged again by the next advance. */
@@ -229,7 +234,7 @@ class ThresholdJudge implements Judge {
       const minute = state.cells.minute[cell] as number;
       if (state.isClosed(minute)) {
         this.#late.push(cell);
-        this.#noteChange(minute, state.table.id(state.ownerOf(cell)));
+        this.#changes.note(minute, state.table.id(state.ownerOf(cell)));
         continue;
       }
       const owner = state.ownerOf(cell);
@@ -305,6 +310,7 @@ class ThresholdJudge implements Judge {
     this.#judgeWatched(minute, breached, evaluations);
     this.#ledger.settle(minute, owners);
     this.#fired.delete(minute);
+    this.#aheadMinutes.forget(minute - LATE_MINUTES);
   }
 
   #among(owners: readonly number[], rule: ThresholdRule, index: number, minute: Minute): Evaluation[] {

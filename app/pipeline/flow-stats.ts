@@ -4,7 +4,7 @@ import type { PartialBus, PartitionProgress } from '../../core/ports.ts';
 import { HistogramCells } from '../http/histogram.ts';
 
 type Flow = { received: number; dropped: number; rejects: Map<string, number> };
-type Last = { readonly records: number; readonly dropped: number; readonly rejects: ReadonlyMap<string, number> };
+type Last = { readonly segment: string; readonly records: number; readonly dropped: number; readonly rejects: ReadonlyMap<string, number> };
 
 /** What passed through this process since its start, by source: taken from the batches on their way to the judge. */
 export class FlowStats implements PartialBus {
@@ -12,7 +12,7 @@ export class FlowStats implements PartialBus {
   readonly #next: PartialBus;
   readonly #clock: Clock;
   readonly #flows = new Map<number, Flow>();
-  /** Absolute values of open segments: what comes again counts once. */
+  /** Absolute values of the newest segment of each partition: what comes again counts once. */
   readonly #last = new Map<string, Last>();
 
   constructor(next: PartialBus, clock: Clock) {
@@ -40,8 +40,10 @@ export class FlowStats implements PartialBus {
 
   #count(batch: PartialBatch): void {
     const { source, partition, generation, start } = batch.segment;
-    const name = `${source}/${partition}/${generation}/${start}`;
-    const before = this.#last.get(name);
+    const name = `${source}/${partition}`;
+    const segment = `${generation}/${start}`;
+    const last = this.#last.get(name);
+    const before = last?.segment === segment ? last : undefined;
     const flow = this.#flows.get(source) ?? { received: 0, dropped: 0, rejects: new Map<string, number>() };
     this.#flows.set(source, flow);
     const rejects = new Map(Object.entries(batch.rejects).map(([reason, { count }]) => [reason, count]));
@@ -49,8 +51,7 @@ export class FlowStats implements PartialBus {
     flow.received += events;
     flow.dropped += Math.max(0, batch.dropped - (before?.dropped ?? 0));
     for (const [reason, count] of rejects) flow.rejects.set(reason, (flow.rejects.get(reason) ?? 0) + Math.max(0, count - (before?.rejects.get(reason) ?? 0)));
-    if (batch.isSealed) this.#last.delete(name);
-    else this.#last.set(name, { records: batch.records, dropped: batch.dropped, rejects });
+    this.#last.set(name, { segment, records: batch.records, dropped: batch.dropped, rejects });
     if (events > 0 && batch.newest > 0) this.delays.add(Math.max(0, this.#clock.now() - batch.newest) / 1000, events);
   }
 }

@@ -8,11 +8,15 @@ import { JournalFollower } from './journal-follower.ts';
 import type { Judging } from './judging.ts';
 import { LEASE_BEAT_MS, type LeaseKeeper } from './lease-keeper.ts';
 import { WindowWriter } from './window-writer.ts';
+import { isWorldFault } from './world-fault.ts';
+
+export { isWorldFault } from './world-fault.ts';
 
 const ADVANCE_MS: DurationMs = 1000;
 const TICK_MS: DurationMs = 10_000;
 const WATCH_MS: DurationMs = 1000;
 const AFTER_FAULT_MS: DurationMs = 1000;
+const TELL_AGAIN_MS: DurationMs = 600_000;
 
 export type JudgeSeatDeps = {
   readonly judging: Judging;
@@ -40,6 +44,8 @@ export class JudgeSeat {
   readonly #follower: JournalFollower;
   #desk: AlertDesk | undefined;
   #writer: WindowWriter | undefined;
+  /** The last fault that people were told of. */
+  #told: { readonly message: string; readonly at: DurationMs } | undefined;
 
   constructor(deps: JudgeSeatDeps) {
     this.#deps = deps;
@@ -60,6 +66,11 @@ export class JudgeSeat {
     await this.#sit();
   }
 
+  /** Resolves once this process judges, or when aborted. */
+  async seated(signal: AbortSignal): Promise<void> {
+    while (this.#desk === undefined && !signal.aborted) await this.#deps.clock.sleep(WATCH_MS, signal);
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { lease, clock } = this.#deps;
     if (lease === undefined) return this.#reign(signal);
@@ -77,8 +88,11 @@ export class JudgeSeat {
 
   /** After `run` ended: what the desk knows is saved, and the next process may sit down at once. */
   async leave(): Promise<void> {
-    await this.#rise();
-    await this.#deps.lease?.release();
+    try {
+      await this.#rise();
+    } finally {
+      await this.#deps.lease?.release();
+    }
   }
 
   async #reignUnderLease(lease: LeaseKeeper, signal: AbortSignal): Promise<void> {
@@ -95,15 +109,25 @@ export class JudgeSeat {
       if (!signal.aborted) onProblem("the judge's lease was not renewed in time; another process may judge now");
     } catch (error) {
       if (!isWorldFault(error)) throw error;
-      onProblem(`judging stopped: ${error instanceof Error ? error.message : String(error)}; it goes on here or in another process as soon as that is over`);
+      this.#tellFault(error);
       await clock.sleep(AFTER_FAULT_MS, signal);
     } finally {
       stop.abort();
       signal.removeEventListener('abort', onAbort);
-      await Promise.allSettled([keeping, watching]);
       // A person who stops Keywatch still wants the last messages sent: `leave` comes after that.
       if (!signal.aborted) await this.#rise();
+      await Promise.allSettled([keeping, watching]);
     }
+  }
+
+  /** Every few seconds the same would be no news. */
+  #tellFault(error: Error): void {
+    const { clock, onProblem } = this.#deps;
+    const isKnown = error.message === this.#told?.message && clock.monotonic() - this.#told.at < TELL_AGAIN_MS;
+    if (isKnown) return;
+    this.#told = { message: error.message, at: clock.monotonic() };
+    if (error instanceof JournalTakenError) onProblem('another process decided meanwhile, so this one judges no more; it stands by');
+    else onProblem(`judging stopped: ${error.message}; it goes on here or in another process as soon as that is over`);
   }
 
   async #reign(signal: AbortSignal): Promise<void> {
@@ -137,6 +161,7 @@ export class JudgeSeat {
         ? undefined
         : new WindowWriter({
             judge: () => judging.judge,
+            takeChanged: () => judging.takeChanged(),
             directory,
             store,
             windows,
@@ -179,9 +204,4 @@ export class JudgeSeat {
       if (!signal.aborted) await work();
     }
   }
-}
-
-/** Faults of the world carry whether it is worth to try again; a lost race for the journal means that somebody else judges. */
-export function isWorldFault(error: unknown): boolean {
-  return error instanceof JournalTakenError || (error instanceof Error && 'isRetryable' in error);
 }

@@ -6,8 +6,10 @@ import type { PartialBus, PartitionProgress } from '../../core/ports.ts';
 import type { DurationMs, EntityId, EpochMs, Minute } from '../../core/types.ts';
 import { startOf } from '../../core/window.ts';
 import type { Judge } from '../../detectors/judge.ts';
+import { LATE_MINUTES } from '../../detectors/ledger/state.ts';
 import { Delays, watermarkOf } from '../../detectors/watermark.ts';
 import type { ConfiguredDirectory } from './configured-directory.ts';
+import type { ChangedMinutes } from './window-writer.ts';
 
 export type JudgingDeps = {
   readonly judge: Judge;
@@ -20,6 +22,11 @@ export type JudgingDeps = {
   readonly idleAfter?: DurationMs | undefined;
 };
 
+/** A standby that found more than this is no help any more: the store tells what is to be judged again. */
+const UNTOLD_MAX = 50_000;
+/** The one that leads writes changed windows within seconds; who follows it remembers what it may not have come to. */
+const CHANGES_KEPT_MS: DurationMs = 120_000;
+
 /** Where decisions go while this process is the one that decides. */
 export type Lead = { readonly desk: AlertDesk; readonly note?: ((evaluations: readonly Evaluation[]) => void) | undefined };
 
@@ -28,7 +35,8 @@ const NOBODY: ReadonlyMap<EntityId, ReadonlySet<string>> = new Map();
 /**
  * The judge's side of the bus: one thing at a time, in the order in which the store acknowledged. Live breaches reach
  * the desk with the batch that shows them; everything else when the watermark passes. A standby sees everything too,
- * and says nothing.
+ * says nothing, and remembers what it would have said: the one that leads may have closed a minute before the partials
+ * that a standby had by then, and stop before it says so. The desk knows a window that is judged twice.
  */
 export class Judging implements PartialBus {
   readonly #deps: JudgingDeps;
@@ -39,8 +47,13 @@ export class Judging implements PartialBus {
   #followed: Minute = 0;
   #watermark: EpochMs | undefined;
   #tail: Promise<void> = Promise.resolve();
-  /** A fault in a hint, which nobody waits for: it ends the next publish. */
+  /** Something that was decided did not become durable: the judge is ahead, and nothing more is decided by it. */
   #fault: { readonly error: unknown } | undefined;
+  /** Breaches found while another process led, of the minutes that late partials may still change. */
+  #untold: Evaluation[] = [];
+  #hasForgotten = false;
+  /** Closed minutes that changed while another process led. */
+  #changes: { readonly at: EpochMs; readonly minutes: ChangedMinutes }[] = [];
 
   constructor(deps: JudgingDeps) {
     this.#deps = deps;
@@ -61,12 +74,27 @@ export class Judging implements PartialBus {
     return this.#watermark;
   }
 
-  /** From now on decisions go to `lead`. A judge that is ahead of what is durable (a reign ended in between) is replaced by `renewed`. */
+  /** From now on decisions go to `lead`. A judge that is ahead of what is durable (a reign ended by a fault) is replaced by `renewed`. */
   async lead(lead: Lead, renewed: () => Promise<Judge>): Promise<void> {
     return this.#inTurn(async () => {
-      if ((this.#judge.stats().closedThrough ?? 0) > lead.desk.judgedThrough) this.#judge = await renewed();
-      this.#lead = lead;
+      const isAhead = this.#fault !== undefined || (this.#judge.stats().closedThrough ?? 0) > lead.desk.judgedThrough;
+      if (isAhead || this.#hasForgotten) {
+        const judge = await renewed();
+        this.#keepChanges();
+        this.#judge = judge;
+        this.#untold = [];
+      }
       this.#fault = undefined;
+      this.#hasForgotten = false;
+      this.#lead = lead;
+      const untold = this.#untold;
+      this.#untold = [];
+      try {
+        await this.#decide(untold);
+      } catch (error) {
+        this.#lead = undefined;
+        throw error;
+      }
     });
   }
 
@@ -80,14 +108,25 @@ export class Judging implements PartialBus {
     return this.#inTurn(async () => {
       if (this.#lead !== undefined || judgedThrough <= this.#followed) return;
       this.#followed = judgedThrough;
-      this.#judge.advance(startOf(judgedThrough), NOBODY);
-      this.#judge.takeChanged();
+      const { evaluations } = this.#judge.advance(startOf(judgedThrough), NOBODY);
+      await this.#decide(evaluations);
+      const from = startOf(judgedThrough - LATE_MINUTES);
+      this.#untold = this.#untold.filter(({ window }) => window.end > from);
+      this.#keepChanges();
     });
+  }
+
+  /** Closed minutes that changed since the last call, in this judge or in one before it. */
+  takeChanged(): ChangedMinutes {
+    this.#keepChanges();
+    const all = new Map<Minute, Set<EntityId>>();
+    for (const { minutes } of this.#changes) for (const [minute, owners] of minutes) all.set(minute, new Set([...(all.get(minute) ?? []), ...owners]));
+    this.#changes = [];
+    return all;
   }
 
   async publish(batch: PartialBatch): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#fault !== undefined) throw this.#fault.error;
       if (batch.newest > 0) this.#delays.add(this.#deps.clock.now() - batch.newest);
       await this.#observe(batch);
       // A backlog closes hours at once: its windows must not pile up until the next tick.
@@ -97,6 +136,7 @@ export class Judging implements PartialBus {
 
   /** Observed at once, and nothing else: the batch that brings the rows for good says how far the partition is. */
   hint(batch: PartialBatch): void {
+    // Nobody waits for it: a fault ends the next publish.
     this.#inTurn(() => this.#observe(batch)).catch((error: unknown) => (this.#fault ??= { error }));
   }
 
@@ -111,6 +151,7 @@ export class Judging implements PartialBus {
   }
 
   async #observe(batch: PartialBatch): Promise<void> {
+    this.#mustBeSound();
     const { directory, clock } = this.#deps;
     if (batch.aliases.length > 0 && directory.learn(batch.aliases)) this.#judge.learn(directory);
     await this.#decide(this.#judge.observe(batch, clock.now()));
@@ -120,6 +161,7 @@ export class Judging implements PartialBus {
     const { clock, progress, lateness, idleAfter } = this.#deps;
     const desk = this.#lead?.desk;
     if (desk === undefined) return;
+    this.#mustBeSound();
     const followLateness = lateness ?? this.#delays.lateness();
     const watermark = watermarkOf(progress(), clock.now(), { followLateness, idleAfter, ...(lateness === undefined ? {} : { lateness }) });
     this.#watermark = watermark;
@@ -130,10 +172,39 @@ export class Judging implements PartialBus {
   }
 
   async #decide(evaluations: readonly Evaluation[], judgedThrough?: Minute): Promise<void> {
+    if (evaluations.length === 0 && judgedThrough === undefined) return;
     const lead = this.#lead;
-    if (lead === undefined || (evaluations.length === 0 && judgedThrough === undefined)) return;
-    await lead.desk.observe(evaluations, judgedThrough === undefined ? {} : { judgedThrough });
+    if (lead === undefined) {
+      this.#remember(evaluations);
+      return;
+    }
+    try {
+      await lead.desk.observe(evaluations, judgedThrough === undefined ? {} : { judgedThrough });
+    } catch (error) {
+      // What was found is told by nobody now, and the judge would not find it again.
+      this.#fault ??= { error };
+      throw error;
+    }
     lead.note?.(evaluations);
+  }
+
+  #remember(evaluations: readonly Evaluation[]): void {
+    for (const evaluation of evaluations) if (evaluation.verdict === 'breach') this.#untold.push(evaluation);
+    if (this.#untold.length <= UNTOLD_MAX) return;
+    this.#untold = [];
+    this.#hasForgotten = true;
+  }
+
+  #keepChanges(): void {
+    const at = this.#deps.clock.now();
+    const minutes = this.#judge.takeChanged();
+    if (minutes.size > 0) this.#changes.push({ at, minutes });
+    if (this.#lead === undefined) this.#changes = this.#changes.filter((changes) => at - changes.at < CHANGES_KEPT_MS);
+  }
+
+  /** While one leads. Who follows decides nothing that could be lost. */
+  #mustBeSound(): void {
+    if (this.#lead !== undefined && this.#fault !== undefined) throw this.#fault.error;
   }
 
   async #inTurn(work: () => Promise<void>): Promise<void> {

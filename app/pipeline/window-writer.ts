@@ -1,14 +1,13 @@
-import { encodeCells } from '../../core/cells.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Evaluation, Finding } from '../../core/finding.ts';
 import type { MetricStore, StoredWindow, WindowDocument, WindowStore } from '../../core/ports.ts';
-import { type EntityId, LATE, type Minute, REFUSED } from '../../core/types.ts';
+import type { EntityId, Minute, Outcome } from '../../core/types.ts';
 import { minuteOf } from '../../core/window.ts';
 import type { Judge } from '../../detectors/judge.ts';
-import type { OwnerRows } from '../../detectors/ledger/owner-rows.ts';
-import { CellsMerger } from '../../storage/merge/cells-merger.ts';
-import { storedWindow } from '../../storage/stored-window.ts';
+import { LATE_MINUTES } from '../../detectors/ledger/state.ts';
 import type { ConfiguredDirectory } from './configured-directory.ts';
+import { MinuteWindows, UNJUDGED } from './minute-windows.ts';
+import { isWorldFault } from './world-fault.ts';
 
 /** Windows before this minute are written: a control value, so that the next judge goes on there. */
 const THROUGH = 'windows.through';
@@ -16,9 +15,19 @@ const WRITE_EVERY_MS = 1000;
 /** Documents per call of the store. */
 const CHUNK = 5000;
 const RETRY_MS = 5000;
+/** Further behind than this, the store is read in one go: the judge does not hold such old minutes. */
+const BEHIND_MINUTES = LATE_MINUTES;
+/** Minutes written by a long catch-up between two notes of how far it is. */
+const NOTE_EVERY = 60;
+/** Findings of minutes that are written may still be looked at by late rewrites. */
+const SCORE_MINUTES = 2 * LATE_MINUTES;
+
+export type ChangedMinutes = ReadonlyMap<Minute, ReadonlySet<EntityId>>;
 
 export type WindowWriterDeps = {
   readonly judge: () => Judge;
+  /** Closed minutes that changed since it was asked last. */
+  readonly takeChanged: () => ChangedMinutes;
   readonly directory: ConfiguredDirectory;
   readonly store: MetricStore;
   readonly windows: WindowStore;
@@ -30,17 +39,22 @@ export type WindowWriterDeps = {
   readonly judgedThrough: () => Minute;
 };
 
-/** Writes what dashboards read: every judged window once, and again whenever late partials change it. Behind the judge, never in its way. */
+/** Writes what dashboards read: every judged window once, and again whenever it changes. Behind the judge, never in its way. */
 export class WindowWriter {
   readonly #deps: WindowWriterDeps;
-  /** Score and limit of the findings by minute, until the minute is written. */
+  /** Score and limit of the findings by minute: of minutes that are not written yet, and of those that may be written again. */
   readonly #scores = new Map<Minute, Map<EntityId, Finding>>();
   #findings: Finding[] = [];
-  readonly #merger = new CellsMerger();
+  /** Written minutes that are to be written again. */
+  readonly #again = new Map<Minute, Set<EntityId> | 'all'>();
+  readonly #minutes: MinuteWindows;
+  /** Windows before it are written. */
+  #next: Minute = 0;
   #isFailing = false;
 
   constructor(deps: WindowWriterDeps) {
     this.#deps = deps;
+    this.#minutes = new MinuteWindows(deps);
   }
 
   /** What was decided: findings are stored, their scores stand in the windows. */
@@ -51,46 +65,99 @@ export class WindowWriter {
       const minute = minuteOf(finding.window.end - 1);
       const scores = this.#scores.get(minute) ?? new Map<EntityId, Finding>();
       this.#scores.set(minute, scores);
-      if (finding.score >= (scores.get(finding.entity)?.score ?? 0)) scores.set(finding.entity, finding);
+      if (finding.score < (scores.get(finding.entity)?.score ?? 0)) continue;
+      scores.set(finding.entity, finding);
+      if (minute < this.#next) this.#rewrite(minute, [finding.entity]);
     }
   }
 
-  /** Until aborted. A fault of the store is told once and tried again; nothing is given up. */
+  /** Until aborted. A fault of the stores is told once and tried again; nothing is given up. */
   async run(signal: AbortSignal): Promise<void> {
-    const { store, clock, judgedThrough } = this.#deps;
-    const stored = await store.control(THROUGH);
-    let next = stored === undefined ? Math.max(judgedThrough() - 1, 0) : Number(stored);
+    const { clock, judgedThrough } = this.#deps;
+    const stored = await this.#until(signal, () => this.#deps.store.control(THROUGH));
+    this.#next = Number(stored ?? 0);
+    // What the one before us was told last it may not have written. Judging goes over those minutes once more before they are final.
+    let again = this.#next > 0 ? this.#next : undefined;
     while (!signal.aborted) {
-      const findings = this.#findings;
-      this.#findings = [];
-      for (let from = 0; from < findings.length; from += CHUNK)
-        await this.#until(signal, () => this.#deps.windows.putFindings(findings.slice(from, from + CHUNK)));
+      await this.#putFindings(signal);
       const through = judgedThrough();
-      if (next === 0) next = through;
-      const first = next;
-      while (next < through && !signal.aborted) {
-        // After a long stop there may be minutes without any traffic: they cost nothing.
-        await this.#minute(next, signal);
-        if (!signal.aborted) next++;
+      if (this.#next === 0 && through > 0) this.#next = (await this.#until(signal, () => this.#oldest(through))) ?? 0;
+      if (this.#next > 0 && this.#next < through) await this.#goOn(through, signal);
+      if (again !== undefined && (this.#deps.judge().stats().closedThrough ?? 0) >= again) {
+        for (let minute = again - LATE_MINUTES; minute < again; minute++) this.#again.set(minute, 'all');
+        again = undefined;
       }
-      if (next > first) await store.setControl(THROUGH, String(next));
-      for (const [minute, owners] of this.#deps.judge().takeChanged()) if (minute < next && !signal.aborted) await this.#minute(minute, signal, owners);
-      for (const minute of this.#scores.keys()) if (minute < through - MINUTE_MEMORY) this.#scores.delete(minute);
+      await this.#writeAgain(signal);
+      for (const minute of this.#scores.keys()) if (minute < this.#next - SCORE_MINUTES) this.#scores.delete(minute);
       await clock.sleep(WRITE_EVERY_MS, signal);
     }
   }
 
-  /** From the judge's memory; from the store where that no longer holds the minute. */
-  async #minute(minute: Minute, signal: AbortSignal, owners?: ReadonlySet<EntityId>): Promise<void> {
-    const rows = this.#deps.judge().rowsOf(minute);
-    if (rows === undefined) {
-      await this.#put(this.#stored(minute, owners), signal);
-      return;
+  async #putFindings(signal: AbortSignal): Promise<void> {
+    const findings = this.#findings;
+    this.#findings = [];
+    for (let from = 0; from < findings.length; from += CHUNK)
+      await this.#until(signal, async () => mustBeTaken(await this.#deps.windows.putFindings(findings.slice(from, from + CHUNK))));
+  }
+
+  /** The first minute that there is, or `through`. */
+  async #oldest(through: Minute): Promise<Minute> {
+    for await (const { window } of this.#deps.store.windows({ from: 0, to: through })) return minuteOf(window.start);
+    return through;
+  }
+
+  async #goOn(through: Minute, signal: AbortSignal): Promise<void> {
+    if (through - this.#next > BEHIND_MINUTES) await this.#until(signal, () => this.#catchUp(through - BEHIND_MINUTES, signal));
+    while (this.#next < through && !signal.aborted) {
+      await this.#until(signal, () => this.#put(this.#minutes.of(this.#next, 'all'), signal));
+      if (!signal.aborted) this.#next++;
     }
-    await this.#put(this.#merged(minute, rows, owners), signal);
-    // What the judge does not judge, so that the owners of a minute add up to its total.
-    for (const entity of [REFUSED, LATE])
-      if (owners === undefined || owners.has(entity)) await this.#put(this.#deps.store.windows({ from: minute, to: minute + 1, entity }), signal);
+    await this.#until(signal, () => this.#deps.store.setControl(THROUGH, String(this.#next)));
+  }
+
+  /** From the store in one pass, since after a long stop most minutes may be without any traffic. */
+  async #catchUp(to: Minute, signal: AbortSignal): Promise<void> {
+    let group: StoredWindow[] = [];
+    let noted = this.#next;
+    const flush = async (next: Minute): Promise<void> => {
+      await this.#put(this.#minutes.byOwner(group, 'all'), signal);
+      group = [];
+      if (signal.aborted) return;
+      this.#next = next;
+      if (next - noted < NOTE_EVERY) return;
+      noted = next;
+      await this.#deps.store.setControl(THROUGH, String(next));
+    };
+    for await (const window of this.#deps.store.windows({ from: this.#next, to })) {
+      const minute = minuteOf(window.window.start);
+      const first = group[0];
+      if (first !== undefined && minuteOf(first.window.start) !== minute) await flush(minute);
+      if (signal.aborted) return;
+      group.push(window);
+    }
+    await flush(to);
+  }
+
+  async #writeAgain(signal: AbortSignal): Promise<void> {
+    // What is not written yet will be written as it is then.
+    for (const [minute, owners] of this.#deps.takeChanged()) if (minute < this.#next) this.#rewrite(minute, owners);
+    for (const [minute, owners] of this.#again) {
+      this.#again.delete(minute);
+      await this.#until(signal, () => this.#put(this.#minutes.again(minute, owners), signal));
+      if (signal.aborted) return;
+    }
+  }
+
+  #rewrite(minute: Minute, owners: Iterable<EntityId>): void {
+    const known = this.#again.get(minute);
+    if (known === 'all') return;
+    const all = known ?? new Set<EntityId>();
+    this.#again.set(minute, all);
+    for (const owner of owners) {
+      all.add(owner);
+      // The judge calls everything that overflowed by one name.
+      if (UNJUDGED.has(owner)) for (const unjudged of UNJUDGED) all.add(unjudged);
+    }
   }
 
   async #put(windows: AsyncIterable<StoredWindow> | Iterable<StoredWindow>, signal: AbortSignal): Promise<void> {
@@ -98,7 +165,7 @@ export class WindowWriter {
     const write = async (): Promise<void> => {
       const documents = chunk;
       chunk = [];
-      if (documents.length > 0) await this.#until(signal, () => this.#deps.windows.putWindows(documents, this.#deps.seq()));
+      if (documents.length > 0) mustBeTaken(await this.#deps.windows.putWindows(documents, this.#deps.seq()));
     };
     for await (const window of windows) {
       chunk.push(this.#document(window));
@@ -120,46 +187,32 @@ export class WindowWriter {
     };
   }
 
-  *#merged(minute: Minute, rows: Iterable<OwnerRows>, owners: ReadonlySet<EntityId> | undefined): Generator<StoredWindow> {
-    for (const { entity, packed } of rows) {
-      if (owners === undefined || owners.has(entity)) yield storedWindow(entity, 'minute', { from: minute, to: minute + 1 }, this.#merger.merge(packed));
-    }
-  }
-
-  /** Under the names that the directory gives: several names of one key are one document. */
-  async *#stored(minute: Minute, owners: ReadonlySet<EntityId> | undefined): AsyncGenerator<StoredWindow> {
-    const { store, directory } = this.#deps;
-    const byOwner = new Map<EntityId, Uint8Array[]>();
-    for await (const window of store.windows({ from: minute, to: minute + 1 })) {
-      const owner = directory.canonical(window.entity);
-      if (owners !== undefined && !owners.has(owner)) continue;
-      const packed = byOwner.get(owner);
-      const cells = encodeCells(window.counters, window.sketch());
-      if (packed === undefined) byOwner.set(owner, [cells]);
-      else packed.push(cells);
-    }
-    yield* this.#merged(
-      minute,
-      [...byOwner].map(([entity, packed]) => ({ entity, packed })),
-      undefined,
-    );
-  }
-
-  async #until(signal: AbortSignal, work: () => ReturnType<WindowStore['putWindows']>): Promise<void> {
+  /** Does it again and again while the world is at fault; undefined when aborted. */
+  async #until<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T | undefined> {
     const { clock, onProblem } = this.#deps;
     while (!signal.aborted) {
-      const outcome = await work();
-      if (outcome.ok) {
-        if (this.#isFailing) onProblem('windows for the dashboards are written again');
+      try {
+        const done = await work();
+        if (this.#isFailing && !signal.aborted) onProblem('windows for the dashboards are written again');
         this.#isFailing = false;
-        return;
+        return done;
+      } catch (error) {
+        if (!isWorldFault(error)) throw error;
+        if (!this.#isFailing) onProblem(`windows for the dashboards wait: ${error.message}`);
+        this.#isFailing = true;
       }
-      if (!this.#isFailing) onProblem(`windows for the dashboards wait: ${outcome.reason}`);
-      this.#isFailing = true;
       await clock.sleep(RETRY_MS, signal);
     }
+    return undefined;
   }
 }
 
-/** Findings of minutes that are written may still be looked at by late rewrites. */
-const MINUTE_MEMORY = 20;
+function mustBeTaken(outcome: Outcome): void {
+  if (!outcome.ok) throw new Refused(outcome.reason);
+}
+
+/** The store did not take documents; all of it is written again. */
+class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly isRetryable = true;
+}

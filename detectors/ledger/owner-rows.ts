@@ -14,14 +14,11 @@ export function ownerRows(state: LedgerState, minute: Minute): readonly OwnerRow
   if (bucket === undefined || bucket.isMute) return undefined;
   const byOwner = new Map<number, Uint8Array[]>();
   for (let cell = bucket.first; cell !== 0; cell = cells.nextOfMinute[cell] as number) {
+    // Gone, or only fed by a network's attempts.
     if (cells.requests[cell] === 0 && cells.failed[cell] === 0) continue;
     const ref = cells.evidence[cell] as number;
-    // Fed by a network's attempts, or seeded without its row.
-    if (ref === 0) {
-      if (cells.requests[cell] === 0) continue;
-      return undefined;
-    }
-    if (bucket.rows === undefined) return undefined;
+    // Seeded without its row, or given up to bound the memory.
+    if (ref === 0 || bucket.rows === undefined) return undefined;
     const owner = state.ownerOf(cell);
     const packed = byOwner.get(owner);
     const row = bucket.rows.read(ref).slice();

@@ -1,0 +1,149 @@
+import { AlertDesk, type DeskEvent } from '../../alerts/desk.ts';
+import { thresholdSpec } from '../../alerts/rule-spec.ts';
+import type { Alert } from '../../core/alert.ts';
+import { C, at } from '../../core/counters.ts';
+import type { PartialBatch } from '../../core/partial.ts';
+import type { BusEvent, MetricStore, PartialBus, PartitionProgress } from '../../core/ports.ts';
+import type { Minute } from '../../core/types.ts';
+import { MINUTE_MS, minuteOf } from '../../core/window.ts';
+import { createJudge, type Judge } from '../../detectors/judge.ts';
+import { LATE_MINUTES } from '../../detectors/ledger/state.ts';
+import { seedFrom } from '../../detectors/seed.ts';
+import { channelsOf } from './channels.ts';
+import { type ConfiguredDirectory, enabledRules } from './configured-directory.ts';
+import { JournalFollower } from './journal-follower.ts';
+import { JudgeSeat } from './judge-seat.ts';
+import { Judging } from './judging.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import type { PipelineOptions, SharedBus, Stores } from './pipeline-options.ts';
+import { ProgressTable, UNHEARD_MAX_MS } from './progress-table.ts';
+import { isWorldFault } from './world-fault.ts';
+
+const SERIES_MINUTES = 60;
+/** Window documents are made of the rows that the judge holds: a few minutes of a million keys. */
+const SHARED_EVIDENCE_BYTES = 1024 * 1024 * 1024;
+/** Clocks of gateways may be ahead of ours by two minutes. */
+const AHEAD_MINUTES = 3;
+
+export type OpenedJudging = {
+  readonly seat: JudgeSeat;
+  readonly judging: Judging;
+  /** For what this process reads itself, where there is no bus between processes. */
+  readonly local: PartialBus;
+  /** Where the judge hears of partitions over a bus. */
+  readonly progress: ProgressTable | undefined;
+  /** Rejects when what comes over the bus cannot be taken in any more: a fault of ours. */
+  readonly broken: Promise<never>;
+};
+
+export type JudgingParts = {
+  readonly stores: Stores;
+  readonly directory: ConfiguredDirectory;
+  readonly bus: SharedBus | undefined;
+  /** Where the partitions of this process stand. */
+  readonly ownProgress: () => Iterable<PartitionProgress>;
+  readonly onEvent: (event: DeskEvent) => void;
+  readonly stack: AsyncDisposableStack;
+};
+
+/** The judge, with the last hour from the store and everything that is published from here on. */
+export async function openJudging(options: PipelineOptions, parts: JudgingParts): Promise<OpenedJudging> {
+  const { config, clock, onProblem } = options;
+  const { stores, directory, bus, ownProgress, stack } = parts;
+  const { store, journal, lease, windows } = stores;
+  const rules = enabledRules(config);
+  const evidence = windows === undefined ? {} : { evidenceBytesMax: SHARED_EVIDENCE_BYTES, tracksChanges: true };
+  const newJudge = async (judgedThrough: Minute): Promise<Judge> => {
+    const judge = createJudge({ directory, rules, ...evidence });
+    // Late partials of these minutes may be stored and not judged: they are judged once more, which the desk knows.
+    const from = Math.max(0, judgedThrough - LATE_MINUTES);
+    await judge.seed({ partials: store.partials({ from: seedFrom(from), to: minuteOf(clock.now()) + AHEAD_MINUTES }), judgedThrough: from });
+    return judge;
+  };
+  const progress = bus === undefined ? undefined : new ProgressTable();
+  const seeded = Promise.withResolvers<Judging | undefined>();
+  const broken = Promise.withResolvers<never>();
+  broken.promise.catch(() => undefined);
+  if (bus !== undefined && progress !== undefined) {
+    const take = async (event: BusEvent): Promise<void> => {
+      const judging = await seeded.promise;
+      if (judging === undefined) return;
+      if (event.kind === 'progress') return progress.hear(event.partitions, clock.now());
+      await publishPatiently(judging, event.batch);
+      progress.receive(event.batch, clock.now());
+    };
+    // What is published from here on is seen; what was published before is in the store.
+    const reader = stack.use(bus.reader());
+    // A start that fails must not leave the reader waiting for it.
+    stack.defer(() => seeded.resolve(undefined));
+    await reader.start((event) =>
+      take(event).catch((error: unknown) => {
+        broken.reject(error);
+        throw error;
+      }),
+    );
+    progress.know(await store.heads(), clock.now());
+  }
+  const judging = new Judging({
+    judge: await newJudge(await new JournalFollower(journal).poll()),
+    directory,
+    clock,
+    progress: () => progress?.all(clock.now()) ?? ownProgress(),
+    lateness: config.lateness,
+    ...(progress === undefined ? {} : { idleAfter: UNHEARD_MAX_MS }),
+  });
+  const seat = new JudgeSeat({
+    judging,
+    directory,
+    store,
+    journal,
+    clock,
+    onProblem,
+    windows,
+    onLead: (isLeading) => options.onLead?.(isLeading),
+    newJudge: (desk) => newJudge(desk.judgedThrough),
+    lease: lease === undefined ? undefined : new LeaseKeeper({ name: 'judge', holder: options.holder }, { store: lease, clock, onProblem }),
+    openDesk: () =>
+      AlertDesk.open({
+        journal,
+        channels: [...channelsOf(config, { clock, onProblem }), ...(options.channels ?? [])],
+        ...(config.alerts.fallback === undefined ? {} : { fallback: config.alerts.fallback }),
+        rules: rules.map(thresholdSpec),
+        directory,
+        clock,
+        random: Math.random,
+        series: (alert) => seriesOf(store, alert),
+        onEvent: parts.onEvent,
+      }),
+  });
+  if (lease === undefined) await seat.sit();
+  seeded.resolve(judging);
+  return { seat, judging, local: lease === undefined ? judging : patientBus(judging), progress, broken: broken.promise };
+}
+
+/** A reign that cannot write ends by itself; what it did not decide is judged from the store by the next one. */
+async function publishPatiently(judging: Judging, batch: PartialBatch): Promise<void> {
+  try {
+    await judging.publish(batch);
+  } catch (error) {
+    if (!isWorldFault(error)) throw error;
+  }
+}
+
+function patientBus(judging: Judging): PartialBus {
+  return { publish: (batch) => publishPatiently(judging, batch), hint: (batch) => judging.hint(batch), progress: () => judging.progress() };
+}
+
+/** Requests per minute before an alert, for its sparkline. */
+async function seriesOf(store: MetricStore, alert: Alert): Promise<readonly number[] | undefined> {
+  const end = minuteOf(alert.finding.window.end - 1) + 1;
+  const series = new Array<number>(SERIES_MINUTES).fill(0);
+  let isAny = false;
+  for await (const { window, counters } of store.windows({ from: end - SERIES_MINUTES, to: end, entity: alert.entity, resolution: 'minute' })) {
+    const index = Math.floor(window.start / MINUTE_MS) - (end - SERIES_MINUTES);
+    if (index < 0 || index >= SERIES_MINUTES) continue;
+    series[index] = at(counters, C.requests);
+    isAny = true;
+  }
+  return isAny ? series : undefined;
+}
