@@ -26,14 +26,14 @@ type Sums = Record<(typeof COUNTED)[number], number>;
 export type Input = { readonly lines: readonly string[]; readonly owners: ReadonlyMap<string, Sums>; readonly rejects: Readonly<Record<string, number>> };
 
 const SPAN_MS = 8 * MINUTE_MS;
-const LATE_MS = 3 * 60 * MINUTE_MS;
+const LATE_MS = 25 * MINUTE_MS;
 const DISORDER_MS = 20_000;
 /** Kinds of lines come round after so many. */
 const ROUND = 40;
 
 /**
  * Access events of the last minutes in flat JSON: customers, a key with more addresses and objects than a window
- * remembers one by one, one that is refused now and then, guessed keys, clients without a key, users, events hours late
+ * remembers one by one, one that is refused now and then, guessed keys, clients without a key, users, events half an hour late
  * and out of order, and records that cannot be counted. Every line is a JSON object, so that it can be packed in a list.
  */
 export function sameInput(count: number, now: number): Input {
