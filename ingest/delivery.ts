@@ -30,6 +30,7 @@ export type Parcel = { readonly batch: PartialBatch; readonly letters: readonly 
 const RETRY_MS: DurationMs = 1000;
 /** A person mends what the store refuses for good: a mapping, a right. */
 const HALTED_RETRY_MS: DurationMs = 30_000;
+const NO_ROWS = { rows: [], held: [], gone: [], aliases: [] } as const;
 /** What a row costs beside its cells, roughly. */
 const ROW_BYTES = 128;
 
@@ -51,6 +52,8 @@ export class Delivery {
   #fault: { readonly error: unknown } | undefined;
   /** Why nothing of it is stored. */
   #trouble: string | undefined;
+  /** The segment whose head is stored. */
+  #opened = '';
   /** What follows the rows: letters, then the source. A topic of dead letters that is away must not hold the rows back. */
   #commits: Promise<void> = Promise.resolve();
   #waiting: (() => void)[] = [];
@@ -128,18 +131,30 @@ export class Delivery {
   async #deliver(parcel: Parcel): Promise<void> {
     const { batch, isStored = false } = parcel;
     const isApart = this.#options.isShared && batch.isSealed;
-    // 1. the rows and the position
+    // 1. that there is such a segment: rows that are stored without their head would be nobody's after a crash
+    if (!isStored && !(await this.#openSegment(batch))) return;
+    // 2. the rows and the position
     if (!isStored && !(await this.#store(isApart ? { ...batch, isSealed: false } : batch))) return;
-    // 2. then the judge
+    // 3. then the judge
     await this.#deps.bus.publish(batch);
     if (this.#isDropped) return;
-    // 3. only then the end of the segment: whoever goes on behind it need not tell of it again
-    if (isApart && !(await this.#store({ ...batch, rows: [], held: [], gone: [], aliases: [] }))) return;
+    // 4. only then the end of the segment: whoever goes on behind it need not tell of it again
+    if (isApart && !(await this.#store({ ...batch, ...NO_ROWS }))) return;
     this.#options.onStored(batch);
-    // 4. the source, last of all
+    // 5. the source, last of all
     this.#commits = this.#commits.then(() => this.#commit(parcel));
     this.#commits.catch((error: unknown) => this.#fail(error));
     this.#moved();
+  }
+
+  /** In one transaction with its first rows where the store is embedded. */
+  async #openSegment(batch: PartialBatch): Promise<boolean> {
+    const { generation, start } = batch.segment;
+    const name = `${generation} ${start}`;
+    if (!this.#options.isShared || this.#opened === name) return true;
+    const isOpened = await this.#store({ ...batch, ...NO_ROWS, next: start, isSealed: false, rejects: {}, dropped: 0, records: 0, overLimit: 0, skewed: 0 });
+    if (isOpened) this.#opened = name;
+    return isOpened;
   }
 
   async #commit(parcel: Parcel): Promise<void> {
