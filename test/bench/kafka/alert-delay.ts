@@ -123,8 +123,8 @@ async function receiverOf(stack: AsyncDisposableStack): Promise<{ readonly addre
       new Promise((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error(`no message about ${fingerprint} within ${waitMs} ms`)), waitMs);
         received = (at, text) => {
-          // People are shown the beginning of a fingerprint.
-          if (!/firing/i.test(text) || !text.includes(fingerprint.slice(0, 10))) return;
+          // People are shown `key 035a21fa`: the first digits of the fingerprint, without its version.
+          if (!/firing/i.test(text) || !text.includes(`key ${fingerprint.slice(4, 12)}`)) return;
           clearTimeout(timer);
           resolve(at);
         };

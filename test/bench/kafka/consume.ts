@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { basename, dirname, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -67,7 +68,7 @@ export async function runMain(
 ): Promise<Consumed & { readonly rows: number; readonly cellBytes: number }> {
   const { sketches, store = 'es', bus = 'kafka', exactness, profile } = options;
   await using installed = await install({ ...place, name: freshName('main'), topic: filled.topic });
-  const profiling = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-name', profile];
+  const profiling = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', dirname(resolve(profile)), '--cpu-prof-name', basename(profile)];
   const main = fileURLToPath(new URL('main.ts', import.meta.url));
   const args = ['--config', installed.config, '--ends', filled.ends.join(','), '--sketches', sketches, '--store', store, '--bus', bus];
   const { stdout } = await promisify(execFile)(process.execPath, [...place.nodeFlags, ...profiling, main, ...args], { env: installed.env, maxBuffer: 1 << 24 });
