@@ -129,11 +129,9 @@ export class BatchWriter {
     const { names, elasticsearch } = this.#deps;
     const eraOf = (day: Minute): number => place.eras.get(day) ?? 0;
     const needed = [...Array.from(days, (day) => names.partial(day, eraOf(day))), ...Array.from(heldDays, (day) => names.held(day, eraOf(day)))];
-    for (const index of needed) {
-      if (this.#indices.has(index)) continue;
-      await createIndex(elasticsearch, index);
-      this.#indices.add(index);
-    }
+    const missing = needed.filter((index) => !this.#indices.has(index));
+    await Promise.all(missing.map((index) => createIndex(elasticsearch, index)));
+    for (const index of missing) this.#indices.add(index);
   }
 
   #writeRows(

@@ -126,18 +126,20 @@ export function templateRequest({ name, patterns, mappings, settings }: IndexTem
 export async function installTemplates(elasticsearch: Elasticsearch, options: TemplateOptions): Promise<void> {
   const names = new IndexNames(options.prefix);
   const templates = metricTemplates(options);
-  for (const template of templates) {
-    await elasticsearch.call(`putting index template ${template.name}`, (client, request) =>
-      client.indices.putIndexTemplate(templateRequest(template), request),
-    );
-  }
-  for (const index of [names.segment, names.control, names.alias]) {
-    await createIndex(elasticsearch, index);
+  // At once: the master takes what waits together as one change of the cluster's state.
+  await Promise.all(
+    templates.map((template) =>
+      elasticsearch.call(`putting index template ${template.name}`, (client, request) => client.indices.putIndexTemplate(templateRequest(template), request)),
+    ),
+  );
+  const installed = [names.segment, names.control, names.alias].map(async (index) => {
+    if ((await makeIndex(elasticsearch, index)) === 'made') return;
     const template = templates.find((candidate) => candidate.name === index);
     if (template === undefined) throw new Error(`BUG: index ${index} has no template`);
     // A template says nothing to an index that is there already.
     await elasticsearch.call(`updating the mapping of ${index}`, (client, request) => client.indices.putMapping({ index, ...template.mappings }, request));
-  }
+  });
+  await Promise.all(installed);
 }
 
 /** True when this version's templates are there, and the indices without a calendar. */
@@ -158,9 +160,15 @@ export async function areTemplatesInstalled(elasticsearch: Elasticsearch, option
 
 /** Makes an index from its template; fine when it is there. */
 export async function createIndex(elasticsearch: Elasticsearch, index: string): Promise<void> {
+  await makeIndex(elasticsearch, index);
+}
+
+async function makeIndex(elasticsearch: Elasticsearch, index: string): Promise<'made' | 'there'> {
   try {
     await elasticsearch.call(`creating index ${index}`, (client, request) => client.indices.create({ index }, request));
+    return 'made';
   } catch (error) {
     if (!(error instanceof Error && 'type' in error && error.type === 'resource_already_exists_exception')) throw error;
+    return 'there';
   }
 }

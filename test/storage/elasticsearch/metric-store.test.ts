@@ -1,10 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, vi } from 'vitest';
 import type { MetricStore } from '../../../core/ports.ts';
 import type { Elasticsearch } from '../../../storage/elasticsearch/client.ts';
 import { openMetricStore } from '../../../storage/elasticsearch/metric-store.ts';
 import { metricStoreConformance } from '../../conformance/metric-store.ts';
 import { elasticsearch, fresh, lacks } from '../../services/needs.ts';
 import { deletePrefix, openCluster } from './cluster.ts';
+
+// Every history makes a dozen indices: seconds on a quiet machine, a minute on a busy one.
+vi.setConfig({ testTimeout: 300_000 });
 
 describe.skipIf(lacks('elasticsearch'))('on a real Elasticsearch', () => {
   let cluster: Elasticsearch;
@@ -23,7 +26,10 @@ describe.skipIf(lacks('elasticsearch'))('on a real Elasticsearch', () => {
   afterEach(async () => {
     for (const prefix of used.splice(0)) await deletePrefix(cluster, prefix);
   });
-  afterAll(() => cluster[Symbol.asyncDispose]());
+  afterAll(async () => {
+    vi.resetConfig();
+    await cluster[Symbol.asyncDispose]();
+  });
 
   metricStoreConformance('elasticsearch', {
     open: () => {
@@ -35,7 +41,6 @@ describe.skipIf(lacks('elasticsearch'))('on a real Elasticsearch', () => {
       await store[Symbol.asyncDispose]();
       return openOn(prefixes.get(store) ?? '');
     },
-    // Each makes a dozen indices.
-    runs: 3,
+    runs: 2,
   });
 });
