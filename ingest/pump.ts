@@ -1,5 +1,5 @@
 import type { OpenSegment, PartialBatch } from '../core/partial.ts';
-import type { DeadLetter, PartitionProgress, SourceEvent } from '../core/ports.ts';
+import type { DeadLetter, PartitionProgress, RecordBlock, SourceEvent } from '../core/ports.ts';
 import { type DurationMs, type Offset, assertNever } from '../core/types.ts';
 import { Delivery } from './delivery.ts';
 import { detectFormat, formatOf } from './parse/detect.ts';
@@ -7,7 +7,6 @@ import type { Format } from './parse/format.ts';
 import { Backlog } from './parallel/backlog.ts';
 import type { PartitionState, PumpDeps, PumpOptions } from './pump-options.ts';
 import { type Assigned, PumpedPartition } from './pumped-partition.ts';
-import { sampleOf } from './segment/sample-records.ts';
 
 export type { PartitionState, PumpDeps, PumpOptions } from './pump-options.ts';
 
@@ -17,6 +16,7 @@ const PROGRESS_MS: DurationMs = 1000;
 /** Less than this many segments to go is not worth other threads. */
 const BACKLOG_SEGMENTS = 2;
 const UNACKED_BYTES = 64 * 1024 * 1024;
+const FIRST_GENERATION = 1;
 
 /**
  * Moves records from a source into the store, then to the judge, and then back to the source, in that order, exactly
@@ -107,10 +107,12 @@ export class Pump {
         return this.#afterReading(partition);
       }
       case 'records': {
-        const partition = await this.#reading(event.partition, () => sampleOf(event));
-        if (partition === undefined) return;
-        partition.ingest?.records(event);
-        return this.#afterReading(partition);
+        const partition = this.#partitions.get(event.partition);
+        if (partition === undefined || partition.isRefused) return;
+        const isEarly = partition.format === '';
+        if (isEarly) partition.early.add(event);
+        if ((await this.#reading(event.partition, () => partition.early.sample())) === undefined) return;
+        return isEarly ? this.#readEarly(partition) : this.#records(partition, event);
       }
       case 'oversized': {
         const partition = this.#partitions.get(event.partition);
@@ -125,7 +127,11 @@ export class Pump {
         if (partition === undefined) return;
         partition.isAtEnd = true;
         // A message log is always near its end: it is flushed by the clock.
-        if (partition.isChain && event.kind === 'caught_up') return;
+        if (partition.isChain && event.kind === 'caught_up') {
+          // Another partition may have shown the format meanwhile.
+          if (!partition.early.isEmpty && !partition.isRefused && (await this.#begin(partition, partition.early.sample()))) await this.#readEarly(partition);
+          return;
+        }
         await this.#leaveBacklog(partition, event.position);
         // The end of a file does not end its segment: a rotated file may still be written to, and goes on where it was. That it is done is part of the cursor.
         return this.#flush(partition, event.kind === 'finished');
@@ -206,6 +212,15 @@ export class Pump {
     return partition;
   }
 
+  async #readEarly(partition: PumpedPartition): Promise<void> {
+    for (const block of partition.early.take()) await this.#records(partition, block);
+  }
+
+  async #records(partition: PumpedPartition, block: RecordBlock): Promise<void> {
+    partition.ingest?.records(block);
+    await this.#afterReading(partition);
+  }
+
   async #afterReading(partition: PumpedPartition): Promise<void> {
     const { ingest } = partition;
     if (ingest === undefined) return;
@@ -219,10 +234,10 @@ export class Pump {
     if (urgent !== undefined && !partition.delivery.isDropped) this.#deps.bus.hint(urgent);
   }
 
-  /** The format of a source is found once and stored, so that a restart and other processes read as this one. */
+  /** The format of a source is found once a generation and stored, so that a restart and other processes read as this one. */
   async #begin(partition: PumpedPartition, head: Uint8Array): Promise<boolean> {
     const { store, onProblem, source } = this.#deps;
-    const name = `format:${partition.sourceId}`;
+    const name = formatControl(partition);
     const { detect } = this.#options;
     const format = await this.#patiently(partition.label, async () => {
       const stored = await store.control(name);
@@ -233,7 +248,14 @@ export class Pump {
     });
     if (format === undefined) return false;
     if (typeof format === 'string') {
+      // What comes next may show it.
+      if (!partition.early.isEmpty && !partition.early.isFull) {
+        if (!partition.isWaitTold) onProblem(`${partition.label}: nothing is counted until a record shows how to read it: ${format}`);
+        partition.isWaitTold = true;
+        return false;
+      }
       partition.isRefused = true;
+      partition.early.take();
       onProblem(`${partition.label}: ${format}`);
       source.pause?.(partition.name);
       return false;
@@ -344,4 +366,9 @@ export class Pump {
     const now = this.#deps.clock.now();
     return rejected.map((record) => ({ ...record, source: sourceName, partition: number, at: record.at < 0 ? now : record.at }));
   }
+}
+
+/** The control value that says how records are read. A new generation takes over what is configured then. */
+function formatControl({ sourceId, generation }: PumpedPartition): string {
+  return generation === FIRST_GENERATION ? `format:${sourceId}` : `format:${sourceId}/${generation}`;
 }

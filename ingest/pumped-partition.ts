@@ -3,6 +3,7 @@ import type { OpenSegment, PartialBatch } from '../core/partial.ts';
 import type { PartitionProgress, SourceEvent } from '../core/ports.ts';
 import { type DurationMs, type EpochMs, type Offset, REFUSED } from '../core/types.ts';
 import type { Delivery } from './delivery.ts';
+import { EarlyRecords } from './early-records.ts';
 import type { Backlog } from './parallel/backlog.ts';
 import type { Format } from './parse/format.ts';
 import { PartitionIngest } from './partition-ingest.ts';
@@ -16,6 +17,7 @@ export class PumpedPartition implements PartitionState {
   readonly label: string;
   readonly sourceId: number;
   readonly number: number;
+  readonly generation: number;
   readonly sizeBytes: number | undefined;
   /** Of a message log: segments in a chain. */
   readonly isChain: boolean;
@@ -41,6 +43,9 @@ export class PumpedPartition implements PartitionState {
   backlog: Backlog | undefined;
   /** Its format is unknown: nothing of it is read, so nothing of it is lost. */
   isRefused = false;
+  /** Records of a message log that came before its format was known. */
+  readonly early = new EarlyRecords();
+  isWaitTold = false;
   isPaused = false;
 
   constructor(
@@ -54,6 +59,7 @@ export class PumpedPartition implements PartitionState {
     this.label = assigned.label;
     this.sourceId = stored.source;
     this.number = assigned.number ?? 0;
+    this.generation = assigned.generation ?? 1;
     this.sizeBytes = assigned.sizeBytes;
     this.isChain = assigned.segments === 'chain';
     this.isShared = this.isChain || parts.isShared;
@@ -104,8 +110,8 @@ export class PumpedPartition implements PartitionState {
     this.visible = format.visible;
     this.descriptor = format.descriptor;
     const { segmentBytes, limits, normaliser, steps, sketches = 'window' } = options;
-    const { generation = 1, segments, resume: mode, from } = this.#assigned;
-    const { sourceId: source, number: partition } = this;
+    const { segments, resume: mode, from } = this.#assigned;
+    const { sourceId: source, number: partition, generation } = this;
     const keepsRejected = deps.deadLetters !== undefined;
     const place = { source, partition, generation, segmentBytes, segments, mode, from: mode === undefined ? undefined : from };
     this.ingest = new PartitionIngest({ ...place, format, normaliser: normaliser(), limits, resume, steps, sketches, keepsRejected });

@@ -27,6 +27,9 @@ export type InstallationOptions = {
   readonly shards?: number;
 };
 
+/** How a configuration differs: the source's Kafka, the rest of the source, and everything else. */
+export type Other = Readonly<Partial<Record<'kafka' | 'reading' | 'members', Readonly<Record<string, unknown>>>>>;
+
 /**
  * Everything that one installation of Keywatch has on a broker and in an Elasticsearch, under names of its own, set up
  * as an operator does it: a configuration file and `keywatch setup`. What is sent is written down.
@@ -78,8 +81,8 @@ export class Installation implements AsyncDisposable {
     return this.#options.partitions ?? 3;
   }
 
-  /** Another configuration of the same installation; `kafka` and `members` win over what is usual. Returns its path. */
-  configure(file: string, other: { readonly kafka?: Readonly<Record<string, unknown>>; readonly members?: Readonly<Record<string, unknown>> } = {}): string {
+  /** Another configuration of the same installation; what `other` says wins. Returns its path. */
+  configure(file: string, other: Other = {}): string {
     const { brokers, elasticsearch, slack, shards = 1 } = this.#options;
     return this.folder.write(
       file,
@@ -95,6 +98,7 @@ export class Installation implements AsyncDisposable {
               deadLetterTopic: this.deadLetterTopic,
               ...other.kafka,
             },
+            ...other.reading,
           },
         ],
         pepper: { file: 'pepper' },
@@ -244,6 +248,17 @@ export function events(count: number, options: { readonly at?: number; readonly 
 }
 
 const STATUSES = [200, 200, 201, 304, 404, 403, 429, 499, 500, 200, 503];
+
+/** Until `run` has said it on stderr; what it said instead is in the error. */
+export async function heard(run: Command, text: string | RegExp, waitMs = 90_000): Promise<void> {
+  const isSaid = (): boolean => (typeof text === 'string' ? run.stderr().includes(text) : text.test(run.stderr()));
+  await until(
+    () => isSaid() || run.process.exitCode !== null,
+    () => `${String(text)}; it said ${run.stderr()}`,
+    waitMs,
+  );
+  if (!isSaid()) throw new Error(`ended without saying ${String(text)}: ${run.stderr()}`);
+}
 
 /** Asks again until it is so: the servers decide when, not the test. */
 export async function until(isSo: () => boolean | Promise<boolean>, what: string | (() => string), waitMs = 60_000): Promise<void> {
