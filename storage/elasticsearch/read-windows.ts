@@ -54,7 +54,7 @@ export async function* orExplained<T>(reading: AsyncIterable<T>): AsyncGenerator
 async function* readRows({ elasticsearch }: ExtentDeps, extent: Extent, span: Span): AsyncGenerator<StoredPartial, void, undefined> {
   for (const day of extent.days(span, 'minute')) {
     for (const piece of extent.pieces(day, 'minute')) {
-      for await (const page of readDocs<PartialSource>(elasticsearch, { index: piece.index, filter: [inSpan(piece)], order: 'time' })) {
+      for await (const page of readDocs<PartialSource>(elasticsearch, { index: piece.index, filter: [inSpan(piece)], order: 'window' })) {
         for (const { _source: stored } of page) {
           if (stored === undefined || !piece.counts(stored)) continue;
           yield { segment: parseSegment(stored.s), next: stored.next, row: { window: minuteOf(stored), entity: entityOf(stored), cells: cellsOf(stored) } };
