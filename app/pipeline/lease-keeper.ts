@@ -64,6 +64,15 @@ export class LeaseKeeper {
     return this.isHeld;
   }
 
+  /** A first look, long before this process could act: what it sees is waited for from now on. It takes nothing. */
+  async look(): Promise<void> {
+    try {
+      await this.#look();
+    } catch {
+      // The first beat looks again, and says why it cannot.
+    }
+  }
+
   /** Gives the lease back, so that another process takes it at once. */
   async release(): Promise<void> {
     const held = this.#held;
@@ -87,19 +96,28 @@ export class LeaseKeeper {
       // Lost, or the answer to the renewal before was: what is stored tells, and is renewed below if it is ours.
       this.#held = undefined;
     }
-    const stored = await store.read(name);
-    if (stored !== undefined && stored.holder !== NOBODY && stored.holder !== holder) {
-      if (this.#seen?.holder !== stored.holder || this.#seen.beat !== stored.beat) {
-        this.#seen = stored;
-        this.#unchangedSince = began;
-        return;
-      }
-      if (began - this.#unchangedSince < LEASE_TTL_MS) return;
-    }
+    const stored = await this.#look();
+    if (stored !== undefined && isOther(stored, holder) && began - this.#unchangedSince < LEASE_TTL_MS) return;
     const next = { holder, beat: (stored?.beat ?? 0) + 1 };
     if ((await store.write(name, stored, next)) !== 'written') return;
     this.#held = next;
     this.#renewedAt = began;
     this.#seen = undefined;
   }
+
+  /** What is stored, and since when it is unchanged if another process holds it. */
+  async #look(): Promise<LeaseRecord | undefined> {
+    const { name, holder } = this.#options;
+    const stored = await this.#deps.store.read(name);
+    if (stored !== undefined && isOther(stored, holder) && (this.#seen?.holder !== stored.holder || this.#seen.beat !== stored.beat)) {
+      this.#seen = stored;
+      // Not earlier: it may have been renewed while this was asked.
+      this.#unchangedSince = this.#deps.clock.monotonic();
+    }
+    return stored;
+  }
+}
+
+function isOther({ holder }: LeaseRecord, own: string): boolean {
+  return holder !== NOBODY && holder !== own;
 }

@@ -60,6 +60,9 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
     await judge.seed({ partials: store.partials({ from: seedFrom(from), to: minuteOf(clock.now()) + AHEAD_MINUTES }), judgedThrough: from });
     return judge;
   };
+  const keeper = lease === undefined ? undefined : new LeaseKeeper({ name: 'judge', holder: options.holder }, { store: lease, clock, onProblem });
+  // The lease of a process that died runs out while the last hour is read.
+  await keeper?.look();
   const progress = bus === undefined ? undefined : new ProgressTable();
   const seeded = Promise.withResolvers<Judging | undefined>();
   const broken = Promise.withResolvers<never>();
@@ -102,7 +105,7 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
     windows,
     onLead: (isLeading) => options.onLead?.(isLeading),
     newJudge: (desk) => newJudge(desk.judgedThrough),
-    lease: lease === undefined ? undefined : new LeaseKeeper({ name: 'judge', holder: options.holder }, { store: lease, clock, onProblem }),
+    lease: keeper,
     openDesk: () =>
       AlertDesk.open({
         journal,

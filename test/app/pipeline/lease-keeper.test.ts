@@ -23,14 +23,14 @@ function keeper(store: LeaseStore, clock: Now, holder: string): LeaseKeeper {
   return new LeaseKeeper({ name: 'judge', holder }, { store, clock, onProblem: () => undefined });
 }
 
-type Step = { readonly who: number; readonly waitMs: number; readonly does: 'beat' | 'release' | 'lost answer' | 'outage' };
+type Step = { readonly who: number; readonly waitMs: number; readonly does: 'beat' | 'look' | 'release' | 'lost answer' | 'outage' };
 
 test('two processes never both act, whoever beats when, and whatever answers are lost', async () => {
   const steps = fc.array(
     fc.record({
       who: fc.nat(2),
       waitMs: fc.constantFrom(0, 1000, 3000, 9000, 19_000, 29_000, 31_000),
-      does: fc.constantFrom('beat', 'beat', 'beat', 'release', 'lost answer', 'outage'),
+      does: fc.constantFrom('beat', 'beat', 'beat', 'look', 'release', 'lost answer', 'outage'),
     }) satisfies fc.Arbitrary<Step>,
     { maxLength: 40 },
   );
@@ -58,6 +58,7 @@ test('two processes never both act, whoever beats when, and whatever answers are
         const one = keepers[who];
         if (one === undefined) continue;
         if (does === 'release') await one.release();
+        else if (does === 'look') await one.look();
         else await one.beat();
         expect(keepers.filter(({ isHeld }) => isHeld).length).toBeLessThanOrEqual(1);
       }
@@ -78,6 +79,20 @@ test('a holder that died is followed within the time to live, and no sooner', as
   clock.time = LEASE_TTL_MS;
   expect(await next.beat()).toBe(true);
   expect(dead.isHeld).toBe(false);
+});
+
+test('what is waited for begins with the first look, which takes nothing', async () => {
+  const store = memoryLeaseStore();
+  const clock = new Now();
+  const dead = keeper(store, clock, 'dead');
+  const next = keeper(store, clock, 'next');
+  await next.look();
+  expect(next.isHeld).toBe(false);
+  expect(await store.read('judge')).toBeUndefined();
+  await dead.beat();
+  await next.look();
+  clock.time = LEASE_TTL_MS;
+  expect(await next.beat()).toBe(true);
 });
 
 test('a lease that is given back is free at once', async () => {
