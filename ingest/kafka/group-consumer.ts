@@ -46,7 +46,7 @@ export class GroupConsumer {
       maxBytesPerPartition: tuning.maxBytesPerPartition ?? MIB,
       maxBytes: tuning.maxBytes ?? 10 * MIB,
       minBytes: tuning.minBytes ?? 64 * 1024,
-      maxWaitTimeInMs: tuning.maxWaitMs ?? 200,
+      maxWaitTimeInMs: tuning.maxWaitMs ?? 100,
       sessionTimeout: tuning.sessionTimeoutMs ?? 30_000,
       heartbeatInterval: tuning.heartbeatMs ?? 3000,
       rebalanceTimeout: tuning.rebalanceTimeoutMs ?? 60_000,
