@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads';
 import { Kafka, logLevel } from 'kafkajs';
 
 export type TopicRecord = { readonly partition: number; readonly offset: number; readonly value: string };
@@ -41,40 +42,22 @@ export async function recordCount(brokers: string, topic: string): Promise<numbe
   }
 }
 
+/** What is read of which topic. */
+export type TopicLook = { readonly brokers: string; readonly topic: string; readonly count: number };
+
 /** All records that the topic holds now, without Keywatch: for an independent count. Leaves no group behind. */
 export async function readTopic(brokers: string, topic: string): Promise<readonly TopicRecord[]> {
   const count = await recordCount(brokers, topic);
   if (count === 0) return [];
-  // By place: a group that has to join again starts over.
-  const records = new Map<string, TopicRecord>();
-  const client = quietClient(brokers);
-  const groupId = `read-${topic}`;
-  const consumer = client.consumer({ groupId });
-  await consumer.connect();
+  const look: TopicLook = { brokers, topic, count };
+  const reader = new Worker(new URL('topic-reader.ts', import.meta.url), { workerData: look, execArgv: [] });
   try {
-    await consumer.subscribe({ topic, fromBeginning: true });
-    await new Promise<void>((resolve, reject) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => {
-        if (!payload.restart) reject(payload.error);
-      });
-      void consumer.run({
-        autoCommit: false,
-        eachMessage: ({ partition, message }) => {
-          records.set(`${partition}:${message.offset}`, { partition, offset: Number(message.offset), value: message.value?.toString() ?? '' });
-          if (records.size === count) resolve();
-          return Promise.resolve();
-        },
-      });
+    return await new Promise<readonly TopicRecord[]>((resolve, reject) => {
+      reader.once('message', resolve);
+      reader.once('error', reject);
+      reader.once('exit', () => reject(new Error(`nobody read topic ${topic}`)));
     });
   } finally {
-    await consumer.disconnect();
+    await reader.terminate();
   }
-  const admin = client.admin();
-  await admin.connect();
-  try {
-    await admin.deleteGroups([groupId]);
-  } finally {
-    await admin.disconnect();
-  }
-  return [...records.values()];
 }
