@@ -98,7 +98,7 @@ describe('the data directory', () => {
   test.skipIf(!canMount)('on a full disk: nothing more is read until there is room, then everything is counted once', async () => {
     using folder = scratch();
     const log = folder.write('access.log', combinedLines(50));
-    using disk = tmpfs(folder.join('data'), 'size=6m');
+    using disk = tmpfs(folder.join('data'), 'size=10m');
     const data = disk.path;
     await using run = keywatch(['run', log, '--data-dir', data]);
     await untilStored(data, 50);
