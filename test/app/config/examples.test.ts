@@ -8,12 +8,20 @@ import { namesOf, rootShape } from '../../../app/config/shape.ts';
 const root = join(import.meta.dirname, '../../..');
 const folder = join(root, 'docs/examples');
 const examples = readdirSync(folder).filter((name) => name.endsWith('.yml'));
-const env = { HOME: '/h', SLACK_WEBHOOK_URL: 'https://hooks.slack.com/services/T/B/X', SMTP_PASSWORD: 'p' };
+const env = {
+  HOME: '/h',
+  SLACK_WEBHOOK_URL: 'https://hooks.slack.com/services/T/B/X',
+  SMTP_PASSWORD: 'p',
+  KAFKA_PASSWORD: 'k',
+  ES_API_KEY: 'e',
+  KW_PEPPER: Buffer.alloc(32, 7).toString('base64'),
+};
 const load = (name: string): LoadedConfig => loadConfig({ env, file: join(folder, name), cwd: '/', secrets: name === 'container.yml' ? 'none' : 'all' });
 
 describe('examples', () => {
   test.each(examples)('%s loads', (name) => {
-    expect(load(name).config.sources.length).toBeGreaterThan(0);
+    const { sources, http } = load(name).config;
+    expect(sources.length + (http === undefined ? 0 : 1)).toBeGreaterThan(0);
   });
 
   test('show every section of the configuration', () => {
@@ -32,6 +40,17 @@ describe('examples', () => {
       { kind: 'file', map: { fields: { secret: 'hdr.x_acme_key' }, latencyUnit: 'ms' }, keyNames: ['x-acme-key', 'acme_key'] },
       { kind: 'stdin' },
     ]);
+    expect(load('kafka-elasticsearch.yml').config).toMatchObject({
+      sources: [{ kind: 'kafka', envelope: 'filebeat', kafka: { topics: ['access-events'], group: 'keywatch', from: 'earliest', tls: {}, onCorrupt: 'halt' } }],
+      store: { elasticsearch: { prefix: 'keywatch', replicas: 1 }, retention: { bytesMax: 0 } },
+      lateness: 120_000,
+      ops: { listen: { host: '0.0.0.0', port: 9420 } },
+      http: undefined,
+    });
+    expect(load('http.yml').config).toMatchObject({
+      sources: [],
+      http: { listen: { host: '0.0.0.0', port: 9421 }, tokens: [{ name: 'edge-gateway' }], maxRate: 5000, spool: { bytesMax: 2_147_483_648 } },
+    });
   });
 });
 
