@@ -139,7 +139,7 @@ function startBackground(
 ): { stop(): Promise<void>; eventsPerSecond(): number } {
   const { brokers, topic, partitions, rate } = options;
   const args = [brokers, topic, partitions, 1, 'none', 16_384, 5].map(String);
-  const child = spawn(java, ['-Xmx256m', '-XX:+UseSerialGC', '-cp', classpath, 'keywatch.bench.LoadTopic', ...args], { stdio: ['pipe', 'ignore', 'inherit'] });
+  const child = spawn(java, ['-Xmx256m', '-XX:+UseSerialGC', '-cp', classpath, 'keywatch.bench.LoadTopic', ...args], { stdio: ['pipe', 'ignore', 'ignore'] });
   child.stdin.on('error', () => undefined);
   const started = Date.now();
   const population = new Population({ seed: 2, keys: BACKGROUND_KEYS, secretPrefix: 'k_', secretLength: 10 });

@@ -4,6 +4,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { quietClient } from '../../services/topic.ts';
 import { type Documents, createIndex, deleteIndices, documentsIn, sumsIn } from './indices.ts';
 import { PROGRAM, install } from './installation.ts';
 import type { Filled } from './fill.ts';
@@ -107,6 +108,20 @@ export async function runStreams(filled: Filled, place: Place, java: JavaTools):
     return { ...usage, seconds, documents: await documentsIn(elasticsearch, index) };
   } finally {
     await deleteIndices(elasticsearch, name);
+    await forgetApplication(brokers, name);
+  }
+}
+
+/** The topics and the group that Kafka Streams made for itself. */
+async function forgetApplication(brokers: string, name: string): Promise<void> {
+  const admin = quietClient(brokers).admin();
+  await admin.connect();
+  try {
+    const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(`${name}-`));
+    if (topics.length > 0) await admin.deleteTopics({ topics });
+    await admin.deleteGroups([name]).catch(() => undefined);
+  } finally {
+    await admin.disconnect();
   }
 }
 
