@@ -135,13 +135,15 @@ describe('faults', () => {
 
   test.each([
     ['storr: {}', "1:1 storr: unknown setting (did you mean 'store'?)"],
-    ['store: {bytesMax: 1GB}', "1:9 store.bytesMax: unknown setting here (did you mean 'store.retention.bytesMax'?)"],
+    ['store: {minutes: 10d}', "1:9 store.minutes: unknown setting here (did you mean 'store.retention.minutes'?)"],
+    // The name stands in two places of the schema.
+    ['store: {bytesMax: 1GB}', '1:9 store.bytesMax: unknown setting; there are also directory, elasticsearch, retention'],
     ['log: {level: 5}', '1:14 log.level: expected one of trace'],
     ['log: {level: inf}', "(did you mean 'info'?)"],
     ['sources: a.log', '1:10 sources: expected a list, found text'],
     ['sources: [a.log]', '1:11 sources.0: expected a section with "name: value" lines, found text'],
-    ['sources: [{format: kong}]', 'a source needs exactly one of file and stdin: true'],
-    ['sources: [{file: a, stdin: true}]', 'a source needs exactly one of file and stdin: true'],
+    ['sources: [{format: kong}]', 'a source needs exactly one of file, stdin: true and kafka'],
+    ['sources: [{file: a, stdin: true}]', 'a source needs exactly one of file, stdin: true and kafka'],
     ['sources: [{file: a, format: kong, map: {time: t}}]', '1:40 sources.0.map: a map is for format json, not for kong'],
     ['sources: [{stdin: true}, {stdin: true}]', 'standard input can be read only once'],
     ['sources: [{file: []}]', 'expected a path, a glob'],
@@ -248,7 +250,7 @@ describe('faults', () => {
 describe('what the program gets', () => {
   test('sources inherit what they do not say', () => {
     const cwd = write(
-      'keyNames: [k]\nkeyBy: user\nformat: {map: {time: t, status: s}, latencyUnit: s}\nsources:\n  - {file: [a.log, /b.log]}\n  - {stdin: true, map: {status: code}, keyNames: [z], keyBy: key, latencyUnit: us, format: json}\n',
+      'keyNames: [k]\nkeyBy: user\nformat: {map: {time: t, status: s}, latencyUnit: s}\nsources:\n  - {file: [a.log, /b.log]}\n  - {stdin: true, map: {status: code}, keyNames: [z], keyBy: key, latencyUnit: us, format: json, envelope: syslog}\n',
     );
     const { sources, reading } = loadConfig({ env: {}, cwd }).config;
     expect(sources).toEqual([
@@ -256,13 +258,27 @@ describe('what the program gets', () => {
         kind: 'file',
         patterns: [join(cwd, 'a.log'), '/b.log'],
         format: 'auto',
+        envelope: 'auto',
         map: { fields: { time: 't', status: 's' }, latencyUnit: 's' },
         keyNames: ['k'],
         keyBy: 'user',
       },
-      { kind: 'stdin', format: 'json', map: { fields: { time: 't', status: 'code' }, latencyUnit: 'us' }, keyNames: ['z'], keyBy: 'key' },
+      {
+        kind: 'stdin',
+        format: 'json',
+        envelope: 'syslog',
+        map: { fields: { time: 't', status: 'code' }, latencyUnit: 'us' },
+        keyNames: ['z'],
+        keyBy: 'key',
+      },
     ]);
-    expect(reading).toEqual({ format: 'auto', map: { fields: { time: 't', status: 's' }, latencyUnit: 's' }, keyNames: ['k'], keyBy: 'user' });
+    expect(reading).toEqual({
+      format: 'auto',
+      envelope: 'auto',
+      map: { fields: { time: 't', status: 's' }, latencyUnit: 's' },
+      keyNames: ['k'],
+      keyBy: 'user',
+    });
   });
 
   test('limits of keys, labels, patterns and plans reach the directory', () => {
