@@ -9,7 +9,7 @@ import { Changes } from './changes.ts';
 import { OTHER_CLIENT, subjectOf } from './ledger/entity-table.ts';
 import { AheadMinutes } from './ledger/ahead-minutes.ts';
 import { Ledger } from './ledger/ledger.ts';
-import { type OwnerRows, ownerRows } from './ledger/owner-rows.ts';
+import { type OwnerRowsReading, ownerRows } from './ledger/owner-rows.ts';
 import { LATE_MINUTES } from './ledger/state.ts';
 import { Limits } from './limits.ts';
 import { RULES } from './registry.ts';
@@ -68,8 +68,8 @@ export interface Judge extends Detector {
   learn(directory: KeyDirectory): void;
   /** Another inventory, other limits: every owner, limit and sum afresh. */
   reload(directory: KeyDirectory): void;
-  /** The packed rows of a minute by who is judged for them; undefined where they are not all held any more. */
-  rowsOf(minute: Minute): readonly OwnerRows[] | undefined;
+  /** The packed rows of a minute by who is judged for them, or those of `owners`; undefined where they are not all held any more. */
+  rowsOf(minute: Minute, owners?: ReadonlySet<EntityId> | 'all'): OwnerRowsReading | undefined;
   /**
    * Closed minutes that changed since the last call, with whose rows did: also what came too late to be judged. An
    * owner may have nothing there any more. Empty without `tracksChanges`.
@@ -185,11 +185,11 @@ class ThresholdJudge implements Judge {
     this.#ledger.refresh();
   }
 
-  rowsOf(minute: Minute): readonly OwnerRows[] | undefined {
+  rowsOf(minute: Minute, owners: ReadonlySet<EntityId> | 'all' = 'all'): OwnerRowsReading | undefined {
     const { state } = this.#ledger;
     // What came too early or too late for this minute was not taken in.
     const isWhole = minute >= (state.closedThrough ?? minute) - LATE_MINUTES && !this.#aheadMinutes.has(minute);
-    return isWhole ? ownerRows(state, minute) : undefined;
+    return isWhole ? ownerRows(state, minute, owners) : undefined;
   }
 
   takeChanged(): ReadonlyMap<Minute, ReadonlySet<EntityId>> {

@@ -5,7 +5,6 @@ import { Sketch } from '../../core/sketch/sketch.ts';
 import { type EntityId, type Minute, LATE, REFUSED, entityId } from '../../core/types.ts';
 import { minuteOf } from '../../core/window.ts';
 import type { Judge } from '../../detectors/judge.ts';
-import type { OwnerRows } from '../../detectors/ledger/owner-rows.ts';
 import { CellsMerger } from '../../storage/merge/cells-merger.ts';
 import { storedWindow } from '../../storage/stored-window.ts';
 import type { ConfiguredDirectory } from './configured-directory.ts';
@@ -29,13 +28,10 @@ export class MinuteWindows {
 
   /** From the judge's memory; from the store where that does not hold all of the minute. */
   async *of(minute: Minute, owners: Owners): AsyncGenerator<StoredWindow> {
-    const isJudged = owners === 'all' || [...owners].some((owner) => !UNJUDGED.has(owner));
-    const rows = isJudged ? this.#deps.judge().rowsOf(minute) : [];
-    if (rows === undefined) {
+    if (!(yield* this.#held(minute, owners))) {
       yield* this.byOwner(await this.#stored(minute), owners);
       return;
     }
-    yield* this.#held(minute, rows, owners);
     for (const entity of UNJUDGED) {
       if (owners === 'all' || owners.has(entity)) yield* this.#deps.store.windows({ from: minute, to: minute + 1, entity });
     }
@@ -76,10 +72,17 @@ export class MinuteWindows {
     }
   }
 
-  *#held(minute: Minute, rows: Iterable<OwnerRows>, owners: Owners): Generator<StoredWindow> {
-    for (const { entity, packed } of rows) {
+  /** Returns whether the judge holds all of it, to the end. */
+  *#held(minute: Minute, owners: Owners): Generator<StoredWindow, boolean> {
+    if (!isJudged(owners)) return true;
+    const rows = this.#deps.judge().rowsOf(minute, owners);
+    if (rows === undefined) return false;
+    for (;;) {
+      const next = rows.next();
+      if (next.done === true) return next.value;
+      const { entity, packed } = next.value;
       // Of what overflowed the judge holds only a part.
-      if (!UNJUDGED.has(entity) && (owners === 'all' || owners.has(entity))) yield this.#merged(entity, minute, packed);
+      if (!UNJUDGED.has(entity)) yield this.#merged(entity, minute, packed);
     }
   }
 
@@ -90,8 +93,7 @@ export class MinuteWindows {
   /** Names with rows of their own in a minute that the judge has forgotten; there it cannot say who was united with whom since. */
   async #otherNames(minute: Minute, owners: Owners): Promise<readonly EntityId[]> {
     const { directory, judge } = this.#deps;
-    const isForgotten = judge().rowsOf(minute) === undefined && (owners === 'all' || [...owners].some((owner) => !UNJUDGED.has(owner)));
-    if (!isForgotten) return [];
+    if (!isJudged(owners) || judge().rowsOf(minute, owners) !== undefined) return [];
     return (await this.#stored(minute))
       .map(({ entity }) => entity)
       .filter((entity) => {
@@ -105,6 +107,10 @@ export class MinuteWindows {
     for await (const window of this.#deps.store.windows({ from: minute, to: minute + 1 })) windows.push(window);
     return windows;
   }
+}
+
+function isJudged(owners: Owners): boolean {
+  return owners === 'all' || [...owners].some((owner) => !UNJUDGED.has(owner));
 }
 
 function emptyWindow(entity: EntityId, minute: Minute): StoredWindow {

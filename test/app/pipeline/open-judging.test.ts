@@ -34,7 +34,7 @@ test('what comes over the bus while the judge is seeded waits for it, and is not
   const process = await world.start();
   await world.pass(2000);
   const rows = process.opened?.judging.judge.rowsOf(minuteOf(NOW));
-  expect(rows?.map(({ packed }) => packed.length)).toEqual([1]);
+  expect(Array.from(rows ?? [], ({ packed }) => packed.length)).toEqual([1]);
   expect(process.opened?.judging.judge.stats().cells).toBe(1);
   await world.pass(3 * 60_000);
   expect([...world.windows.windows.values()].map(({ window }) => window.counters[0])).toEqual([7]);

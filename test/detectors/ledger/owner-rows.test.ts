@@ -16,7 +16,7 @@ function rowsOf(judge: Judge, minute: number): Record<string, string> | undefine
   const rows = judge.rowsOf(minute);
   if (rows === undefined) return undefined;
   return Object.fromEntries(
-    rows.map(({ entity, packed }) => {
+    Array.from(rows, ({ entity, packed }) => {
       const [first, ...others] = packed.map(readCells);
       if (first === undefined) throw new Error('BUG: an owner without rows');
       for (const { counters, sketch } of others) {
@@ -45,6 +45,42 @@ describe('the rows of a minute by owner', () => {
     const judge = createJudge({ directory: directoryOf({ known: { k1: key('k1') } }) });
     judge.observe(batch([row(T0, NET, tried({ k1: 3 }))]), NOW);
     expect(Object.keys(rowsOf(judge, T0) ?? {})).toEqual([NET]);
+  });
+
+  test('can be asked for by owner, in all their names', () => {
+    const judge = judgeOf({ 'key:old': key('new') });
+    judge.observe(batch([row(T0, key('old'), { requests: 1 }), row(T0, key('new'), { requests: 2 }), row(T0, key('a'), { requests: 4 })]), NOW);
+    judge.observe(batch([row(T0 + 1, key('new'), { requests: 8 }), row(T0, key('b'), { requests: 16 })], { segment: segment(100), next: 110 }), NOW);
+    const rows = judge.rowsOf(T0, new Set([key('new'), key('b'), key('nobody')]));
+    expect(Object.fromEntries(Array.from(rows ?? [], ({ entity, packed }) => [entity, packed.length]))).toEqual({ [key('b')]: 1, [key('new')]: 2 });
+    expect(Array.from(judge.rowsOf(T0 + 1, new Set([key('a')])) ?? [])).toEqual([]);
+  });
+
+  test('that are given up while they are read end the reading, which says so', () => {
+    const judge = judgeOf();
+    judge.observe(batch([row(T0, key('a'), { requests: 1 }), row(T0, key('b'), { requests: 2 }), row(T0 + 1, key('a'), { requests: 1 })]), NOW);
+    judge.advance(startOf(T0 + 1), NOBODY);
+    const whole = judge.rowsOf(T0);
+    const cut = judge.rowsOf(T0);
+    expect([whole?.next().done, whole?.next().done, whole?.next()]).toEqual([false, false, { done: true, value: true }]);
+    expect(cut?.next().done).toBe(false);
+    judge.advance(startOf(T0 + 40), NOBODY);
+    expect(cut?.next()).toEqual({ done: true, value: false });
+  });
+
+  test('are as they are when they are read: what grew meanwhile, and not who came to another owner', () => {
+    let canonical: Readonly<Record<string, EntityId>> = {};
+    const directory = { ...directoryOf(), canonical: (entity: EntityId) => canonical[entity] ?? entity };
+    const judge = createJudge({ directory, tracksChanges: true });
+    judge.observe(batch([row(T0, key('a'), { requests: 1 }), row(T0, key('b'), { requests: 2 }), row(T0, key('c'), { requests: 3 })]), NOW);
+    const rows = judge.rowsOf(T0);
+    const first = rows?.next();
+    canonical = { [key('b')]: key('a') };
+    judge.learn(directory);
+    const aliases = [{ credential: key('a'), fingerprint: key('b') }];
+    judge.observe(batch([row(T0, key('a'), { requests: 7 })], { next: 2, aliases }), NOW);
+    expect(first?.value).toEqual({ entity: key('c'), packed: [cellsOf({ requests: 3 })] });
+    expect(Array.from(rows ?? [])).toEqual([{ entity: key('a'), packed: [cellsOf({ requests: 7 })] }]);
   });
 
   test('leave out what is gone', () => {
