@@ -17,6 +17,9 @@ function documented(): ReadonlyMap<string, string> {
 /** Described as a whole: their parts are the same everywhere. */
 const WHOLE = ['sources[].map', 'format.map', 'plans.<name>.rules', 'keys[].rules'];
 
+/** Without them in the file none of their settings is in force. */
+const OFF = ['http', 'store.elasticsearch'];
+
 /** Every setting that the schema knows. */
 function known(shape: Shape = rootShape(), path = ''): readonly string[] {
   if (WHOLE.includes(path) || (path !== '' && isSecretShape(shape))) return [path];
@@ -39,7 +42,7 @@ test('every default of the manual is the one in force', () => {
   expect(inForce.filter(([path = '', value]) => documented().get(path) !== value)).toEqual([]);
 });
 
-test('defaults of channels and sources are those of the schema', () => {
+test('defaults of channels and sources, and of sections that are off, are those of the schema', () => {
   const at = (path: string): Shape | undefined => {
     let shape: Shape | undefined = rootShape();
     for (const part of path.split('.')) {
@@ -49,7 +52,8 @@ test('defaults of channels and sources are those of the schema', () => {
     return shape;
   };
   const wrong = [...documented()].flatMap(([path, preset]) => {
-    const value = path.includes('[]') && !WHOLE.includes(path) ? at(path)?.default : undefined;
+    const isListed = path.includes('[]') || OFF.some((section) => path.startsWith(`${section}.`));
+    const value = isListed && !WHOLE.includes(path) ? at(path)?.default : undefined;
     const text = typeof value === 'string' ? value : JSON.stringify(value);
     return value === undefined || text === preset ? [] : [`${path}: ${text}, the manual says ${preset}`];
   });
