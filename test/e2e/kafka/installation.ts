@@ -25,6 +25,8 @@ export type InstallationOptions = {
   /** Where Slack is; without it nobody is told. */
   readonly slack?: string;
   readonly shards?: number;
+  /** The servers are the test's own and end with it: nothing is cleaned up. */
+  readonly isOwn?: boolean;
 };
 
 /** How a configuration differs: the source's Kafka, the rest of the source, and everything else. */
@@ -219,6 +221,7 @@ export class Installation implements AsyncDisposable {
   /** Gone from the broker and from Elasticsearch. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
+      if (this.#options.isOwn === true) return;
       await this.admin(async (admin) => {
         const topics = (await admin.listTopics()).filter((topic) => topic === this.name || topic.startsWith(`${this.name}-`));
         if (topics.length > 0) await admin.deleteTopics({ topics });

@@ -8,7 +8,7 @@ import { checkAlerts, expectedAlerts } from './soak-alerts.ts';
 
 const LIMIT = 100;
 const BURST_EVERY_MS = 4000;
-const STORM_MS = 10_000;
+const JOINS = 8;
 
 describe.skipIf(lacks('kafka', 'elasticsearch')).concurrent('processes that come and go', { timeout: 240_000 }, () => {
   test('while members join and leave every second every event is counted once', async () => {
@@ -18,20 +18,16 @@ describe.skipIf(lacks('kafka', 'elasticsearch')).concurrent('processes that come
     await using second = installed.run();
     await heard(first, 'watching');
     await heard(second, 'watching');
-    const end = performance.now() + STORM_MS;
-    let joins = 0;
-    while (performance.now() < end) {
+    for (let join = 0; join < JOINS; join++) {
       // Takes partitions and counts nothing: what it held must be counted by the others.
       const member = installed.client.kafka.consumer({ groupId: installed.group, sessionTimeout: 6000 });
       await member.connect();
       await member.subscribe({ topic: installed.topic });
       await member.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
-      joins++;
-      await installed.send(events(200, { name: `storm-${joins % 3}` }));
+      await installed.send(events(200, { name: `storm-${join % 3}` }));
       await delay(1000);
       await member.disconnect();
     }
-    expect(joins).toBeGreaterThan(3);
     await installed.stored();
     expect(await first.stop('SIGTERM')).toMatchObject({ code: 0 });
     expect(await second.stop('SIGTERM')).toMatchObject({ code: 0 });

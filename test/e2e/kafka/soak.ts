@@ -83,6 +83,7 @@ export async function soakKafka(options: SoakOptions): Promise<SoakResult> {
       elasticsearch: node.url,
       partitions: options.partitions,
       slack: slack.origin,
+      isOwn: true,
       config: {
         lateness: '10s',
         rules: {
