@@ -47,7 +47,11 @@ export type SeedInput = {
       readonly open: readonly OpenSegment[];
     }
   /** The rows themselves of the same stretch, in time order, each of its own segment and as old as it says: others may write meanwhile, and whatever is delivered again changes nothing. */
-  | { readonly partials: AsyncIterable<StoredPartial> }
+  | {
+      readonly partials: AsyncIterable<StoredPartial>;
+      /** Rows from this minute on lie ahead of the clock, as those of a batch may; default none do. */
+      readonly until?: Minute;
+    }
 );
 
 export type JudgeStats = {
@@ -172,7 +176,10 @@ class ThresholdJudge implements Judge {
   }
 
   async seed(input: SeedInput): Promise<void> {
-    await seedLedger(this.#ledger, this.#directory, input, (minute) => this.#closeMinute(minute, this.#pending));
+    await seedLedger(this.#ledger, this.#directory, input, {
+      judge: (minute) => this.#closeMinute(minute, this.#pending),
+      ahead: (minute) => this.#aheadMinutes.add(minute),
+    });
     this.#ledger.takeTouched();
   }
 

@@ -19,16 +19,24 @@ export function seedFrom(judgedThrough: Minute): Minute {
   return judgedThrough - HELD_MINUTES;
 }
 
+/** What seeding comes by. */
+export type SeedTold = {
+  /** A minute that is too old to stay open. */
+  readonly judge: (minute: Minute) => void;
+  /** A minute of which rows were left out, since it is not due yet. */
+  readonly ahead: (minute: Minute) => void;
+};
+
 /**
  * Rebuilds the ledger from what is stored. Windows from `judgedThrough` on stay open, because a partition may have
  * more to say of them; only those a day older than what follows are closed by `judge`, to bound the memory.
  */
-export async function seedLedger(ledger: Ledger, directory: KeyDirectory, input: SeedInput, judge: (minute: Minute) => void): Promise<void> {
+export async function seedLedger(ledger: Ledger, directory: KeyDirectory, input: SeedInput, told: SeedTold): Promise<void> {
   const { state } = ledger;
   if (state.closedThrough !== undefined || state.cells.count > 0) throw new Error('BUG: the judge was seeded after its first batch');
   const { judgedThrough } = input;
-  const closing = new Closing(ledger, judgedThrough, judge);
-  if ('partials' in input) await seedPartials(ledger, directory, input, closing);
+  const closing = new Closing(ledger, judgedThrough, told.judge);
+  if ('partials' in input) await seedPartials(ledger, directory, input, { closing, ahead: told.ahead });
   else await seedWindows(ledger, directory, input, closing);
   closing.end();
 }
@@ -36,12 +44,16 @@ export async function seedLedger(ledger: Ledger, directory: KeyDirectory, input:
 async function seedPartials(
   ledger: Ledger,
   directory: KeyDirectory,
-  { partials, judgedThrough }: Extract<SeedInput, { partials: unknown }>,
-  closing: Closing,
+  { partials, judgedThrough, until = Number.POSITIVE_INFINITY }: Extract<SeedInput, { partials: unknown }>,
+  { closing, ahead }: { readonly closing: Closing; readonly ahead: SeedTold['ahead'] },
 ): Promise<void> {
   const { segments } = ledger.state;
   for await (const { segment, next, row } of partials) {
     if (row.window < seedFrom(judgedThrough) || row.entity === REFUSED || row.entity === LATE) continue;
+    if (row.window >= until) {
+      ahead(row.window);
+      continue;
+    }
     closing.reach(row.window);
     const number = segments.number(segment);
     const read = readRow(row, number, next, directory);

@@ -125,9 +125,10 @@ export class Judging implements PartialBus {
     return all;
   }
 
-  async publish(batch: PartialBatch): Promise<void> {
+  /** `at`: when it was put on the bus. That the judge takes it later, since it was busy, does not make its events late. */
+  async publish(batch: PartialBatch, at = this.#deps.clock.now()): Promise<void> {
     return this.#inTurn(async () => {
-      if (batch.newest > 0) this.#delays.add(this.#deps.clock.now() - batch.newest);
+      if (batch.newest > 0 && this.#isFollowed(batch)) this.#delays.add(at - batch.newest, this.#deps.clock.now());
       await this.#observe(batch);
       // A backlog closes hours at once: its windows must not pile up until the next tick.
       if (batch.isSealed) await this.#advance();
@@ -148,6 +149,13 @@ export class Judging implements PartialBus {
   /** Closes what the watermark has passed. Call it about every second. */
   async advance(): Promise<void> {
     return this.#inTurn(() => this.#advance());
+  }
+
+  /** What is read of a backlog says nothing about how late events arrive. */
+  #isFollowed({ segment, newest }: PartialBatch): boolean {
+    for (const { source, partition, isAtEnd, completeAt = 0 } of this.#deps.progress())
+      if (source === segment.source && partition === segment.partition) return isAtEnd || newest <= completeAt + FOLLOWED_MS;
+    return false;
   }
 
   async #observe(batch: PartialBatch): Promise<void> {

@@ -57,7 +57,8 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
     const judge = createJudge({ directory, rules, ...evidence });
     // Late partials of these minutes may be stored and not judged: they are judged once more, which the desk knows.
     const from = Math.max(0, judgedThrough - LATE_MINUTES);
-    await judge.seed({ partials: store.partials({ from: seedFrom(from), to: minuteOf(clock.now()) + AHEAD_MINUTES }), judgedThrough: from });
+    const partials = store.partials({ from: seedFrom(from), to: Number.MAX_SAFE_INTEGER });
+    await judge.seed({ partials, until: minuteOf(clock.now()) + AHEAD_MINUTES, judgedThrough: from });
     return judge;
   };
   const keeper = lease === undefined ? undefined : new LeaseKeeper({ name: 'judge', holder: options.holder }, { store: lease, clock, onProblem });

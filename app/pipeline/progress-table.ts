@@ -59,8 +59,8 @@ export class ProgressTable {
       const { progress, received, behindSince } = known;
       if (isGone(known, now)) continue;
       const isOnItsWay = behindSince !== undefined && now - behindSince < BUS_LAG_MAX_MS;
-      if (!isOnItsWay && now - progress.heardAt < TRUST_MS) yield progress;
-      else yield { ...progress, newest: isOnItsWay ? received : progress.newest, isAtEnd: false };
+      if (isOnItsWay) yield { ...withoutComplete(progress), newest: received, isAtEnd: false };
+      else yield now - progress.heardAt < TRUST_MS ? progress : { ...progress, isAtEnd: false };
     }
   }
 
@@ -88,6 +88,10 @@ export class ProgressTable {
 /** Processes that start together with this one have spoken long before. */
 function isGone({ isHeard, progress: { heardAt, newest } }: Known, now: EpochMs): boolean {
   return !isHeard && now - heardAt > UNHEARD_WARN_MS && newest < heardAt - STALE_MS;
+}
+
+function withoutComplete({ completeAt: _, ...progress }: PartitionProgress): PartitionProgress {
+  return progress;
 }
 
 function nameOf({ source, partition }: Pick<PartitionProgress, 'source' | 'partition'>): string {

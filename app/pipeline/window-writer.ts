@@ -47,6 +47,8 @@ export class WindowWriter {
   #findings: Finding[] = [];
   /** Written minutes that are to be written again. */
   readonly #again = new Map<Minute, Set<EntityId> | 'all'>();
+  /** Written minutes in which somebody has another score now, if there is a document of theirs. */
+  readonly #rescored = new Map<Minute, Set<EntityId>>();
   readonly #minutes: MinuteWindows;
   /** Windows before it are written. */
   #next: Minute = 0;
@@ -67,7 +69,7 @@ export class WindowWriter {
       this.#scores.set(minute, scores);
       if (finding.score < (scores.get(finding.entity)?.score ?? 0)) continue;
       scores.set(finding.entity, finding);
-      if (minute < this.#next) this.#rewrite(minute, [finding.entity]);
+      if (minute < this.#next) this.#rescored.set(minute, (this.#rescored.get(minute) ?? new Set<EntityId>()).add(finding.entity));
     }
   }
 
@@ -144,6 +146,11 @@ export class WindowWriter {
     for (const [minute, owners] of this.#again) {
       this.#again.delete(minute);
       await this.#until(signal, () => this.#put(this.#minutes.again(minute, owners), signal));
+      if (signal.aborted) return;
+    }
+    for (const [minute, owners] of this.#rescored) {
+      this.#rescored.delete(minute);
+      await this.#until(signal, () => this.#put(this.#minutes.of(minute, owners), signal));
       if (signal.aborted) return;
     }
   }

@@ -102,10 +102,10 @@ export class JudgeWorld {
   #started = 0;
   #source = 0;
 
-  constructor(now: number, yaml = '') {
+  constructor(now: number, rules = `{request_rate: {warning: off, critical: ${LIMIT}}}`) {
     this.clock = new VirtualClock(now);
     const folder = mkdtempSync(join(tmpdir(), 'keywatch seat '));
-    writeFileSync(join(folder, 'keywatch.yml'), `lateness: 5s\nrules: {request_rate: {warning: null, critical: ${LIMIT}}}\n${yaml}`);
+    writeFileSync(join(folder, 'keywatch.yml'), `lateness: 5s\nrules: ${rules}\n`);
     this.#config = loadConfig({ env: { HOME: '/home/kw' }, cwd: folder }).config;
     rmSync(folder, { recursive: true });
   }

@@ -199,6 +199,52 @@ describe('windows for dashboards', () => {
     expect([...world.windows.findings.values()].map(({ rule, entity }) => [rule, entity])).toEqual([['request_rate', key('loud')]]);
   });
 
+  test('a late finding of a whole hour stands in the documents of its last minutes that there are, and makes none', async () => {
+    const world = new JudgeWorld(NOW, '{data_transfer: {warning: off, critical: 1MB}}');
+    const source = await world.store.source('log');
+    const bytes = async (next: number, amounts: Readonly<Record<number, number>>): Promise<void> =>
+      world.publish(
+        batch(
+          Object.entries(amounts).map(([minute, bytesOut]) => row(FIRST + Number(minute), key('big'), { ...valuesOf(FIRST, 1), bytesOut, bytesOutKnown: 1 })),
+          { segment: { source, partition: 0, generation: 1, start: next - 10 }, next, newest: world.clock.now() - 1000 },
+        ),
+      );
+    await bytes(10, { 0: 10, 2: 10 });
+    await world.start();
+    await world.pass(5 * MINUTE_MS);
+    await bytes(20, { 0: 50_000_000 });
+    await world.pass(10_000);
+    expect([...world.windows.windows.values()].map(({ window }) => [minuteOf(window.window.start) - FIRST, window.score])).toEqual([
+      [0, 100],
+      [2, 100],
+    ]);
+  });
+
+  test('what the judge before was told last, and did not write, is written by the next: one that stood by, or that starts', async () => {
+    const world = new JudgeWorld(NOW);
+    const put = writer(world);
+    await put([
+      [FIRST, key('a'), 1],
+      [FIRST + 20, key('a'), 1],
+    ]);
+    const first = await world.start();
+    await world.start();
+    await world.pass(23 * MINUTE_MS);
+    expect(first.isLeading).toBe(true);
+    first.kill();
+    await put([
+      [FIRST, key('a'), 2],
+      [FIRST + 20, key('a'), 2],
+    ]);
+    await world.pass(MINUTE_MS);
+    expectWhole(world);
+    for (const process of world.processes) process.kill();
+    await put([[FIRST + 20, key('a'), 4]]);
+    await world.start();
+    await world.pass(MINUTE_MS);
+    expectWhole(world);
+  });
+
   test('a store that refuses or throws is told once and asked again until all is written', async () => {
     const world = new JudgeWorld(NOW);
     const put = writer(world);
