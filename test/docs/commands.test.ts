@@ -104,3 +104,17 @@ test('the manual names every command and every option of analyze', async () => {
   const { text } = page('docs/manual/analyze.md');
   expect(options.filter((option) => !text.includes(`\`${option}`) && option !== '--config')).toEqual([]);
 });
+
+test.each(['run', 'setup', 'dlq', 'generation', 'simulate', 'token'])('the manual names every option of %s, and every subcommand', async (name) => {
+  const all = pages()
+    .filter(({ path }) => path.startsWith('docs/manual/'))
+    .map(({ text }) => text)
+    .join('\n');
+  const module = await COMMANDS.find((command) => command.name === name)?.load();
+  const top = module?.command(io);
+  const commands = top === undefined ? [] : [top, ...top.commands];
+  expect(commands.slice(1).flatMap((command) => (all.includes(`keywatch ${name} ${command.name()}`) ? [] : [command.name()]))).toEqual([]);
+  const options = commands.flatMap((command) => command.options.map((option) => option.long ?? ''));
+  // What every command has stands in the manual of the configuration.
+  expect(options.filter((option) => !new RegExp(`${option}(?![\\w-])`).test(all) && option !== '--config')).toEqual([]);
+});
