@@ -212,7 +212,7 @@ export class KafkaSource implements EventSource {
       // A new generation does not mend it.
       partition.haltedBy = 'corrupt';
       this.#apply(partition);
-      return { kind: 'problem', partition: partition.name, subject, message: `halted: ${place}. Set on_corrupt to skip to leave it out, and restart` };
+      return { kind: 'problem', partition: partition.name, subject, message: `halted: ${place}. Set onCorrupt: skip to leave it out, and restart` };
     }
     const { source, number } = partition;
     await this.#deps.quarantine?.({ source, partition: number, baseOffset, lastOffset, why, bytes: batch.bytes });
