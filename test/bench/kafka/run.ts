@@ -237,7 +237,7 @@ if (wants('keys')) {
 }
 
 if (wants('delay')) {
-  const delays = await alertDelay({ place, alerts: Number(values.alerts), rate: Number(values.rate), partitions: usual.partitions }, java);
+  const delays = await alertDelay({ place, alerts: Number(values.alerts), rate: Number(values.rate), partitions: usual.partitions, onLost: say }, java);
   add({
     name: `event produced -> Slack request received, p99 at ${Number(values.rate).toLocaleString('en')} events/s`,
     reached: delays.p99Ms,
