@@ -100,6 +100,8 @@ export class JudgeSeat {
     const stop = new AbortController();
     const onAbort = (): void => stop.abort();
     signal.addEventListener('abort', onAbort, { once: true });
+    // Stopped while the lease was asked for: nobody would hear of it again.
+    if (signal.aborted) stop.abort();
     const keeping = this.#every(LEASE_BEAT_MS, async () => void (await lease.beat()), stop.signal);
     // A renewal that hangs must not keep the senders going.
     const watching = this.#every(WATCH_MS, async () => void (lease.isHeld || stop.abort()), stop.signal);

@@ -107,6 +107,15 @@ describe('the seat', () => {
     expect(second.isLeading).toBe(true);
   });
 
+  test('does not keep a process that is stopped while it asks for the seat', { timeout: 5000 }, async () => {
+    const world = new JudgeWorld(NOW);
+    const first = await world.start();
+    await first.stop();
+    const second = await world.start();
+    await world.pass(10_000);
+    expect(second.isLeading).toBe(true);
+  });
+
   test('is given up when the journal is away, and the next reign judges again what was found meanwhile', async () => {
     const world = new JudgeWorld(NOW);
     const write = writer(world);
