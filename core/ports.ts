@@ -216,11 +216,14 @@ export type PartitionProgress = {
   readonly isAtEnd: boolean;
   /** Wall clock of the last delivery, at first of the assignment. */
   readonly heardAt: EpochMs;
+  /** Everything that was readable at this time of the wall clock was delivered: known also of a partition that is never at its end for long. */
+  readonly completeAt?: EpochMs;
 };
 
 /** The judge's end of a bus over a topic. `hint` batches arrive as `batch`. */
 export type BusEvent =
-  | { readonly kind: 'batch'; readonly batch: PartialBatch }
+  /** `at`: wall clock at which it was put on the bus, where that is known. */
+  | { readonly kind: 'batch'; readonly batch: PartialBatch; readonly at?: EpochMs }
   | { readonly kind: 'progress'; readonly from: string; readonly partitions: readonly PartitionProgress[] };
 export interface BusReader extends AsyncDisposable {
   /** From the end of the topic as it was when this was called; resolves when reading has begun there, so that what is published afterwards is seen. */

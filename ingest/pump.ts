@@ -130,6 +130,7 @@ export class Pump {
         if (partition.isChain && event.kind === 'caught_up') {
           // Another partition may have shown the format meanwhile.
           if (!partition.early.isEmpty && !partition.isRefused && (await this.#begin(partition, partition.early.sample()))) await this.#readEarly(partition);
+          if (partition.early.isEmpty) partition.caughtUp();
           return;
         }
         await this.#leaveBacklog(partition, event.position);
@@ -177,10 +178,7 @@ export class Pump {
         name,
         label,
         isShared,
-        onStored: (batch) => {
-          if (batch.next > partition.next) partition.next = batch.next;
-          if (batch.newest > partition.told) partition.told = batch.newest;
-        },
+        onStored: (batch) => partition.stored(batch),
         onMoved: () => {
           const { fault, batches, bytes } = partition.delivery;
           if (fault !== undefined) this.#fail(fault.error);
@@ -352,6 +350,7 @@ export class Pump {
     if (delivery.isDropped) return;
     if (batch.newest > partition.newest) partition.newest = batch.newest;
     const whole = { ...batch, newest: partition.newest, cursor: cursor ?? source.cursor(name, batch.next) };
+    partition.sent(batch.next);
     delivery.push({ batch: whole, letters: this.#lettersOf(partition, ingest?.takeRejected(batch.next) ?? []) });
     const { unackedBatches = 0, unackedBytes = UNACKED_BYTES } = this.#options;
     if (unackedBatches === 0) return delivery.settled();

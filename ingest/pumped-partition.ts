@@ -36,6 +36,10 @@ export class PumpedPartition implements PartitionState {
   told: EpochMs;
   isAtEnd = false;
   lastBlockAt: EpochMs;
+  /** Wall clock at which everything readable was counted; of batches on their way, and of what the judge was told. */
+  #caughtUpAt: EpochMs | undefined;
+  readonly #untold: { readonly next: Offset; readonly caughtUpAt: EpochMs }[] = [];
+  #completeAt: EpochMs | undefined;
   /** Wall clock at which the first record of the open segment was read. */
   openSince: EpochMs | undefined;
   ingest: PartitionIngest | undefined;
@@ -92,16 +96,41 @@ export class PumpedPartition implements PartitionState {
     return this.#assigned.source ?? this.name;
   }
 
+  /** Everything readable was counted. */
+  caughtUp(): void {
+    this.#caughtUpAt = this.#clock.now();
+    if (this.#isAllTold) this.#completeAt = this.#caughtUpAt;
+  }
+
+  /** What was counted below `next` is on its way. Of a message log that is all there was when it was caught up. */
+  sent(next: Offset): void {
+    if (this.isChain && this.#caughtUpAt !== undefined) this.#untold.push({ next, caughtUpAt: this.#caughtUpAt });
+  }
+
+  /** The store and the judge have it. */
+  stored({ next, newest }: PartialBatch): void {
+    if (next > this.next) this.next = next;
+    if (newest > this.told) this.told = newest;
+    for (let first = this.#untold[0]; first !== undefined && first.next <= next; first = this.#untold[0]) {
+      this.#completeAt = first.caughtUpAt;
+      this.#untold.shift();
+    }
+  }
+
   /** What the watermark is made of: of a shared bus only what it has, for who judges must not close a window before its rows are there. */
   get progress(): PartitionProgress {
-    const isAllTold = !this.isShared || (this.delivery.isIdle && this.ingest?.isFlushed !== false);
     return {
       source: this.sourceId,
       partition: this.number,
       newest: this.isShared ? this.told : this.newest,
-      isAtEnd: this.isAtEnd && isAllTold,
+      isAtEnd: this.isAtEnd && (!this.isShared || this.#isAllTold),
       heardAt: this.lastBlockAt,
+      ...(this.#completeAt === undefined ? {} : { completeAt: this.#completeAt }),
     };
+  }
+
+  get #isAllTold(): boolean {
+    return this.delivery.isIdle && this.ingest?.isFlushed !== false;
   }
 
   /** Counting begins, at the first time or behind what threads have counted. */

@@ -27,6 +27,9 @@ const UNTOLD_MAX = 50_000;
 /** The one that leads writes changed windows within seconds; who follows it remembers what it may not have come to. */
 const CHANGES_KEPT_MS: DurationMs = 120_000;
 
+/** A partition that was complete so recently is followed, not caught up with. */
+const FOLLOWED_MS: DurationMs = 60_000;
+
 /** Where decisions go while this process is the one that decides. */
 export type Lead = { readonly desk: AlertDesk; readonly note?: ((evaluations: readonly Evaluation[]) => void) | undefined };
 
@@ -128,7 +131,8 @@ export class Judging implements PartialBus {
   /** `at`: when it was put on the bus. That the judge takes it later, since it was busy, does not make its events late. */
   async publish(batch: PartialBatch, at = this.#deps.clock.now()): Promise<void> {
     return this.#inTurn(async () => {
-      if (batch.newest > 0 && this.#isFollowed(batch)) this.#delays.add(at - batch.newest, this.#deps.clock.now());
+      const now = this.#deps.clock.now();
+      if (batch.newest > 0 && this.#isFollowed(batch, now)) this.#delays.add(at - batch.newest, now);
       await this.#observe(batch);
       // A backlog closes hours at once: its windows must not pile up until the next tick.
       if (batch.isSealed) await this.#advance();
@@ -152,9 +156,9 @@ export class Judging implements PartialBus {
   }
 
   /** What is read of a backlog says nothing about how late events arrive. */
-  #isFollowed({ segment, newest }: PartialBatch): boolean {
+  #isFollowed({ segment }: PartialBatch, now: EpochMs): boolean {
     for (const { source, partition, isAtEnd, completeAt = 0 } of this.#deps.progress())
-      if (source === segment.source && partition === segment.partition) return isAtEnd || newest <= completeAt + FOLLOWED_MS;
+      if (source === segment.source && partition === segment.partition) return isAtEnd || now - completeAt < FOLLOWED_MS;
     return false;
   }
 

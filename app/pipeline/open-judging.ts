@@ -4,7 +4,7 @@ import type { Alert } from '../../core/alert.ts';
 import { C, at } from '../../core/counters.ts';
 import type { PartialBatch } from '../../core/partial.ts';
 import type { BusEvent, MetricStore, PartialBus, PartitionProgress } from '../../core/ports.ts';
-import type { Minute } from '../../core/types.ts';
+import type { EpochMs, Minute } from '../../core/types.ts';
 import { MINUTE_MS, minuteOf } from '../../core/window.ts';
 import { createJudge, type Judge } from '../../detectors/judge.ts';
 import { LATE_MINUTES } from '../../detectors/ledger/state.ts';
@@ -73,7 +73,7 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
       const judging = await seeded.promise;
       if (judging === undefined) return;
       if (event.kind === 'progress') return progress.hear(event.partitions, clock.now());
-      await publishPatiently(judging, event.batch);
+      await publishPatiently(judging, event.batch, event.at);
       progress.receive(event.batch, clock.now());
     };
     // What is published from here on is seen; what was published before is in the store.
@@ -126,9 +126,9 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
 }
 
 /** A reign that cannot write ends by itself; what it did not decide is judged from the store by the next one. */
-async function publishPatiently(judging: Judging, batch: PartialBatch): Promise<void> {
+async function publishPatiently(judging: Judging, batch: PartialBatch, at?: EpochMs): Promise<void> {
   try {
-    await judging.publish(batch);
+    await judging.publish(batch, at);
   } catch (error) {
     if (!isWorldFault(error)) throw error;
   }

@@ -40,12 +40,13 @@ export function encodeProgressMessage(from: string, partitions: readonly Partiti
   const out = new ByteWriter(64 + partitions.length * 24);
   head(out, PROGRESS, from);
   out.varint(partitions.length);
-  for (const { source, partition, newest, isAtEnd, heardAt } of partitions) {
+  for (const { source, partition, newest, isAtEnd, heardAt, completeAt } of partitions) {
     out.varint(source);
     out.varint(partition);
     float(out, newest);
     out.byte(isAtEnd ? 1 : 0);
     float(out, heardAt);
+    float(out, completeAt ?? Number.NaN);
   }
   return out.take();
 }
@@ -63,13 +64,17 @@ export function decodeMessage(bytes: Uint8Array): BusMessage | undefined {
     return { kind: 'piece', from, serial, index, count, bytes: bytes.subarray(input.position) };
   }
   if (kind !== PROGRESS) return undefined;
-  const partitions = Array.from({ length: input.varint() }, () => ({
-    source: input.varint(),
-    partition: input.varint(),
-    newest: readFloat(input),
-    isAtEnd: input.byte() === 1,
-    heardAt: readFloat(input),
-  }));
+  const partitions = Array.from({ length: input.varint() }, () => {
+    const progress = {
+      source: input.varint(),
+      partition: input.varint(),
+      newest: readFloat(input),
+      isAtEnd: input.byte() === 1,
+      heardAt: readFloat(input),
+    };
+    const completeAt = readFloat(input);
+    return Number.isNaN(completeAt) ? progress : { ...progress, completeAt };
+  });
   return { kind: 'progress', from, partitions };
 }
 

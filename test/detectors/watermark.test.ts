@@ -32,6 +32,15 @@ describe('the watermark', () => {
     expect(watermarkOf(followed, NOW, { followLateness: 3_600_000 })).toBe(NOW - 15 * MINUTE);
   });
 
+  test('of a partition that is never at its end for long follows when it was last complete', () => {
+    const busy = partition({ newest: NOW - 2000, completeAt: NOW - 3000 });
+    expect(watermarkOf([busy], NOW, { followLateness: 6000 })).toBe(NOW - 9000);
+    expect(watermarkOf([busy], NOW)).toBe(NOW - MINUTE - 2000);
+    expect(watermarkOf([partition({ newest: NOW - 2000, completeAt: NOW - 600_000 })], NOW, { followLateness: 6000 })).toBe(NOW - MINUTE - 2000);
+    expect(watermarkOf([partition({ newest: 0, completeAt: NOW - 3000 })], NOW, { followLateness: 6000 })).toBe(NOW - 9000);
+    expect(watermarkOf([partition({ newest: 0, completeAt: NOW + 86_400_000 })], NOW, { followLateness: 6000 })).toBe(NOW - 6000);
+  });
+
   test('is the minimum over partitions', () => {
     const partitions = [partition({ isAtEnd: true }), partition({ newest: NOW - 900_000 }), partition({ newest: NOW - 300_000 })];
     expect(watermarkOf(partitions, NOW)).toBe(NOW - 960_000);
@@ -67,26 +76,35 @@ describe('the lateness of followed files', () => {
   test('is five seconds before anything was seen, and for logs that are written at once', () => {
     const delays = new Delays();
     expect(delays.lateness()).toBe(5_000);
-    delays.add(20, 1_000);
-    delays.add(-4_000, 1_000);
+    delays.add(20, NOW, 1_000);
+    delays.add(-4_000, NOW, 1_000);
     expect(delays.lateness()).toBe(5_000);
   });
 
   test('covers 99 of 100 delays, never more than a quarter of an hour', () => {
     const delays = new Delays();
-    delays.add(100, 980);
-    delays.add(40_000, 20);
+    delays.add(100, NOW, 980);
+    delays.add(40_000, NOW, 20);
     // Buckets are within 3.2 %.
     expect(delays.lateness()).toBeGreaterThan(38_000);
     expect(delays.lateness()).toBeLessThan(42_000);
-    delays.add(7_200_000, 1_000);
+    delays.add(7_200_000, NOW, 1_000);
     expect(delays.lateness()).toBe(15 * MINUTE);
   });
 
   test('forgets what is twenty thousand events old', () => {
     const delays = new Delays();
-    for (let i = 0; i < 10_000; i++) delays.add(600_000);
-    for (let i = 0; i < 20_000; i++) delays.add(10);
+    for (let i = 0; i < 10_000; i++) delays.add(600_000, NOW);
+    for (let i = 0; i < 20_001; i++) delays.add(10, NOW);
+    expect(delays.lateness()).toBe(5_000);
+  });
+
+  test('forgets what is twenty minutes old, however few there are', () => {
+    const delays = new Delays();
+    delays.add(600_000, NOW);
+    delays.add(10, NOW + 10 * MINUTE);
+    expect(delays.lateness()).toBeGreaterThan(500_000);
+    delays.add(10, NOW + 20 * MINUTE);
     expect(delays.lateness()).toBe(5_000);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readCounters } from '../../core/cells.ts';
+import type { SourceEvent } from '../../core/ports.ts';
 import { type Outcome, OK, failed } from '../../core/types.ts';
 import { memoryMetricStore } from '../../storage/memory/metric-store.ts';
 import { T, assigned, eventLine, harness, records } from './pump-support.ts';
@@ -246,6 +247,25 @@ describe('what the judge is told of how far reading is', () => {
     expect(h.progress.at(-1)).toMatchObject([{ newest: ts, isAtEnd: false }]);
     await h.end();
   });
+});
+
+test('a log that is never at its end for long is known to be complete up to when all of it was read, once the judge has that', async () => {
+  const h = harness({ flushMs: 1000 });
+  const end = (position: number): SourceEvent => ({ kind: 'caught_up', partition: 'p0', position });
+  await h.feed(assigned(0), records(0, 0, 3), end(3), records(0, 3, 2));
+  await h.clock.advance(2000);
+  expect(h.progress.at(-1)).toMatchObject([{ isAtEnd: false, completeAt: T }]);
+  const answer = gate<void>();
+  h.onPublish = () => answer.promise;
+  await h.feed(records(0, 5, 2), end(7));
+  const caughtUp = h.clock.now();
+  await h.feed(records(0, 7, 2));
+  await h.clock.advance(2000);
+  expect(h.progress.at(-1)).toMatchObject([{ isAtEnd: false, completeAt: T }]);
+  answer.open();
+  await h.clock.advance(1000);
+  expect(h.progress.at(-1)).toMatchObject([{ isAtEnd: false, completeAt: caughtUp }]);
+  await h.end();
 });
 
 test('a row that passes a limit is told at once, before its batch', async () => {

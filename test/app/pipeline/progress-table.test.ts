@@ -51,6 +51,18 @@ test('what was published and is still on its way over the bus holds back what it
   expect(watermark(table, NOW)).toBe(NOW - LATENESS);
 });
 
+test('what is complete counts for a busy partition, unless some of it is still on its way, and also when its process went silent', () => {
+  const table = new ProgressTable();
+  const busy = { ...said(0, NOW - 2000, false), completeAt: NOW - 3000 };
+  table.hear([busy], NOW);
+  expect(watermark(table, NOW)).toBeUndefined();
+  table.receive({ segment: segmentOf(0), newest: NOW - 2000 }, NOW);
+  expect(watermark(table, NOW)).toBe(NOW - 2000 - LATENESS);
+  table.hear([{ ...busy, completeAt: NOW - 1000 }], NOW);
+  expect(watermark(table, NOW)).toBe(NOW - 1000 - LATENESS);
+  expect(watermark(table, NOW + TRUST_MS)).toBe(NOW - 1000 - LATENESS);
+});
+
 test('what never comes over the bus is waited for, but not for ever', () => {
   const table = new ProgressTable();
   table.know([head(0, NOW - 300_000)], NOW);

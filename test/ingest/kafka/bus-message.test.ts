@@ -82,13 +82,17 @@ describe('a batch on the bus', () => {
 
 describe('progress on the bus', () => {
   it('arrives as it was sent', () => {
-    const progress = fc.record({
-      source: fc.nat(),
-      partition: fc.nat(10_000),
-      newest: fc.double({ min: 0, max: 4e12, noNaN: true }),
-      isAtEnd: fc.boolean(),
-      heardAt: fc.integer({ min: 0, max: 4e12 }),
-    });
+    const progress = fc.record(
+      {
+        source: fc.nat(),
+        partition: fc.nat(10_000),
+        newest: fc.double({ min: 0, max: 4e12, noNaN: true }),
+        isAtEnd: fc.boolean(),
+        heardAt: fc.integer({ min: 0, max: 4e12 }),
+        completeAt: fc.integer({ min: 0, max: 4e12 }),
+      },
+      { requiredKeys: ['source', 'partition', 'newest', 'isAtEnd', 'heardAt'] },
+    );
     fc.assert(
       fc.property(fc.string(), fc.array(progress), (from, partitions) => {
         expect(decodeMessage(encodeProgressMessage(from, partitions))).toEqual({ kind: 'progress', from, partitions });
