@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { openGeo } from '../../ingest/enrich/mmdb-geo.ts';
 import { configuredBy } from '../cli/configured.ts';
 import { CliError, usageError } from '../cli/errors.ts';
@@ -28,11 +28,13 @@ export function command(io: Io): Command {
   const run = withConfigOptions(new Command('run'))
     .description('Watch logs and topics for ever: count every key exactly, judge it, tell people on Slack and by email. Stops cleanly on SIGTERM and Ctrl-C.')
     .argument('[logs...]', 'files, globs or directories to follow, or - for standard input, instead of the configured sources')
-    .option(
-      '--roles <list>',
-      'what this process does: ingest, judge, http, by commas. Any number of processes may have each role; one of those with judge judges',
-      parseRoles,
-      new Set(ROLES),
+    .addOption(
+      new Option(
+        '--roles <list>',
+        'what this process does: ingest, judge, http, by commas. Any number of processes may have each role; one of those with judge judges',
+      )
+        .argParser(parseRoles)
+        .default(new Set(ROLES), 'all of them'),
     )
     .action((logs: readonly string[], options: Options) => start(io, logs, options));
   return withExamples(run, [

@@ -14,8 +14,8 @@ const LINES = 4000;
 const PACK = 37;
 const REQUEST = 700;
 
-/** `KEYWATCH_SAME_SUMS=all`: every way there is. */
-const IS_LONG = process.env['KEYWATCH_SAME_SUMS'] === 'all';
+/** `KEYWATCH_TEST_SAME_SUMS=all`: every way there is. */
+const IS_LONG = process.env['KEYWATCH_TEST_SAME_SUMS'] === 'all';
 
 const input = sameInput(LINES, Date.now());
 const TEXT = `${input.lines.join('\n')}\n`;
