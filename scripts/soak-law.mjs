@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * `npm run soak:law [-- --histories 10000 --guesses 10000000 --only law|guesses]`: the crash law over 10,000 random
- * histories per store, and ten million guessed keys through a running process. Exit code 1 when one of them fails.
+ * `npm run soak:law [-- --histories 10000 --guesses 10000000 --only law|records|model|guesses]`: the crash law over 10,000
+ * random histories per store, the one of message logs over as many, every interleaving of the protocol's model, and ten
+ * million guessed keys through a running process. Exit code 1 when one of them fails.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { findLocalNode } from '../bin/node-version.mjs';
 
 /**
- * @typedef {{ name: string, file: string, env: Record<string, string> }} Part
+ * @typedef {{ name: string, file: string, env: Record<string, string>, runs: string }} Part
  * @typedef {{ test: string, runs: string, state: string, seconds: number, said: string }} Row
  */
 
@@ -23,8 +24,10 @@ const guesses = values.guesses ?? '10000000';
 
 /** @type {readonly Part[]} */
 const PARTS = [
-  { name: 'law', file: 'test/ingest/crash-law.test.ts', env: { KEYWATCH_LAW_RUNS: histories } },
-  { name: 'guesses', file: 'test/e2e/guessing.test.ts', env: { KEYWATCH_GUESSES: guesses } },
+  { name: 'law', file: 'test/ingest/crash-law.test.ts', env: { KEYWATCH_LAW_RUNS: histories }, runs: histories },
+  { name: 'records', file: 'test/ingest/record-law.test.ts', env: { KEYWATCH_LAW_RUNS: histories }, runs: histories },
+  { name: 'model', file: 'test/model/chain.test.ts', env: { KEYWATCH_MODEL: 'full' }, runs: 'all' },
+  { name: 'guesses', file: 'test/e2e/guessing.test.ts', env: { KEYWATCH_GUESSES: guesses }, runs: guesses },
 ];
 
 /**
@@ -67,7 +70,7 @@ function rowsOf(part, report, output) {
   return testResults.flatMap(({ assertionResults }) =>
     assertionResults.map(({ title, status, duration }) => ({
       test: title,
-      runs: part.name === 'law' ? histories : guesses,
+      runs: part.runs,
       state: status,
       seconds: Math.round((duration ?? 0) / 1000),
       said,
