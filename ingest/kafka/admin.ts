@@ -134,15 +134,16 @@ export class KafkaAdmin implements AsyncDisposable {
       }
       // With three replicas one broker may be away and nothing that was acknowledged is lost.
       const settings = { 'min.insync.replicas': replication >= REPLICATION_MAX ? '2' : '1', ...plan.settings };
-      const isNew = await admin.createTopics({
-        topics: [
-          {
-            topic: plan.name,
-            numPartitions: plan.partitions,
-            replicationFactor: replication,
-            configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
-          },
-        ],
+      const topic = {
+        topic: plan.name,
+        numPartitions: plan.partitions,
+        replicationFactor: replication,
+        configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
+      };
+      const isNew = await admin.createTopics({ topics: [topic] }).catch((error: unknown) => {
+        // It is made; the client only lost its patience until a busy cluster knows of it.
+        if (isMissingTopic(error)) return true;
+        throw error;
       });
       // False: another process was first.
       actions.push({ ...action, action: isNew ? 'created' : 'exists' });

@@ -35,6 +35,25 @@ describe.skipIf(lacks('kafka'))('setting up a real broker', () => {
     });
   });
 
+  it('a topic that the brokers take long to know of is made all the same', async () => {
+    await using scratch = await Scratch.open();
+    const real = scratch.client.kafka;
+    // As the client does when its patience with a busy cluster ends: the topic is made, and waiting for it fails.
+    const impatient = (): ReturnType<typeof real.admin> => {
+      const admin = real.admin();
+      const createTopics: typeof admin.createTopics = async (request) => {
+        await admin.createTopics(request);
+        throw Object.assign(new Error('This server does not host this topic-partition'), { type: 'UNKNOWN_TOPIC_OR_PARTITION' });
+      };
+      return { ...admin, createTopics };
+    };
+    const kafka = new Proxy(real, { get: (target, name) => (name === 'admin' ? impatient : Reflect.get(target, name)) });
+    await using admin = new KafkaAdmin({ ...scratch.client, kafka });
+    const name = fresh('slow');
+    scratch.adopt(name);
+    expect(await admin.ensure([busPlan(name, 2)])).toEqual([{ name, action: 'created', partitions: 2, replication: 1 }]);
+  });
+
   it('tells the cluster, its brokers, its groups and the ranges of its logs', async () => {
     await using scratch = await Scratch.open();
     await using admin = new KafkaAdmin(scratch.client);
