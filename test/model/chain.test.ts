@@ -14,7 +14,7 @@ const one = (seconds: readonly number[], world: readonly WorldStep[], successor:
 });
 
 const isFull = process.env['KEYWATCH_MODEL'] === 'full';
-const STATES_MAX = isFull ? 8_000_000 : 400_000;
+const STATES_MAX = isFull ? 2_000_000 : 400_000;
 
 const WALKS: readonly (readonly [string, Model])[] = [
   ['three segments, two workers that die, take over and go on as zombies, while retention passes', one([0, 60, 120], ['retention'])],
@@ -28,7 +28,7 @@ const FULL: readonly (readonly [string, Model])[] = [
   ['retention in the middle of a segment', one([0, 30, 60], ['retention'])],
   ['a new generation in the middle of a segment', one([0, 30, 60], ['new generation'])],
   ['a topic that is made anew in the middle of a segment', one([0, 30], ['new log', 'new generation'], [0, 60])],
-  ['everything at once', one([0, 30], ['new log', 'new generation', 'retention', 'foreign commit'])],
+  ['everything at once', one([0], ['new log', 'new generation', 'retention', 'foreign commit'])],
   [
     'two partitions and two workers',
     {
