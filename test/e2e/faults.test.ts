@@ -118,7 +118,8 @@ describe('the data directory', () => {
     );
     appendFileSync(log, fresh);
     await run.says(/nothing more is read, since the store refuses: disk full/);
-    expect(await storedCounts(data)).toMatchObject({ requests: 50 });
+    // What fitted before the disk was full may be there; the rest waits.
+    expect((await storedCounts(data)).requests).toBeLessThan(50 + more);
     rmSync(ballast);
     await run.says('the store accepts again');
     await untilStored(data, 50 + more);
