@@ -5,13 +5,13 @@ const HELP = `usage: npm run soak:kafka [-- options]
   --short               3 minutes: 8 kills, 4 rebalances, 20 s without Elasticsearch
   --rate 20000          events per second
   --keys 2000  --partitions 6  --seed 1
-  --kills 50  --kill-every 12       seconds between two kills, on average
-  --rebalances 20  --rebalance-every 12
+  --kills 50  --kill-every 30       seconds between two kills, on average
+  --rebalances 20  --rebalance-every 30
   --outage 180          seconds without Elasticsearch
 `;
 
 const SHORT = { kills: '8', 'kill-every': '9', rebalances: '4', 'rebalance-every': '15', outage: '20' };
-const LONG = { kills: '50', 'kill-every': '12', rebalances: '20', 'rebalance-every': '12', outage: '180' };
+const LONG = { kills: '50', 'kill-every': '30', rebalances: '20', 'rebalance-every': '30', outage: '180' };
 const COLUMNS = ['seconds', 'produced', 'stored', 'kills', 'rebalances'] as const;
 
 /** The command line of `scripts/soak-kafka.mjs`: a table on stderr, JSON on stdout, 1 on a difference. */
