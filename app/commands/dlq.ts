@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { Sealer } from '../../ingest/dead-letter/seal.ts';
 import { redactRecord } from '../../ingest/dead-letter/redact-record.ts';
+import { KafkaAdmin } from '../../ingest/kafka/admin.ts';
 import { type StoredLetter, deadLetterTopic, letters } from '../../ingest/kafka/dead-letter-topic.ts';
 import { kafkaPublisher } from '../../ingest/kafka/publisher.ts';
 import { configuredBy } from '../cli/configured.ts';
@@ -47,7 +48,7 @@ export function command(io: Io): Command {
       .description('Show one dead letter with its record; what may be a secret in it is masked.')
       .argument('<id>', 'as dlq list prints it')
       .action((id: string, options: ListOptions) => show(io, id, options)),
-    [['keywatch dlq show kafka:…/access/3/1841/0/bad_json', '']],
+    [['keywatch dlq show kafka:…/access/3/1841/0/bad_json', 'offset 1841 of partition 3 of the topic access']],
   );
   withExamples(
     withJsonOption(withConfigOptions(dlq.command('replay')))
@@ -93,6 +94,7 @@ async function* chosen(
   filter: { readonly topic?: string | undefined; readonly reason?: string | undefined },
 ): AsyncGenerator<StoredLetter> {
   try {
+    await mustExist(kafka);
     for await (const letter of letters(client, kafka.deadLetterTopic, filter.topic === undefined ? {} : { topic: filter.topic })) {
       if (filter.reason === undefined || letter.reason === filter.reason) yield letter;
     }
@@ -101,6 +103,13 @@ async function* chosen(
       cause: error,
     });
   }
+}
+
+/** Without its topic nothing is a dead letter yet, and nothing could become one: that is not the same as none. */
+async function mustExist(kafka: KafkaConfig): Promise<void> {
+  // What its client would log of a missing topic is said below.
+  await using admin = new KafkaAdmin(connectKafka(kafka, { clientId: 'keywatch-dlq', onProblem: () => undefined }));
+  if ((await admin.topic(kafka.deadLetterTopic)) === undefined) throw new Error('there is no such topic; keywatch setup makes it');
 }
 
 async function list(io: Io, options: ListOptions): Promise<void> {
@@ -156,6 +165,7 @@ async function show(io: Io, id: string, options: ListOptions): Promise<void> {
 
 async function replay(io: Io, ids: readonly string[], options: ReplayOptions): Promise<void> {
   if ((ids.length === 0) === (options.all !== true)) throw usageError('name the letters to put back, or --all');
+  if (ids.length > 0 && (options.topic !== undefined || options.reason !== undefined)) throw usageError('--topic and --reason go with --all');
   const place = opened(io, options);
   const wanted = new Set(ids);
   await using publisher = kafkaPublisher(place.client);

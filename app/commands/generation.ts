@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { Fingerprinter } from '../../core/fingerprint.ts';
 import { configuredBy } from '../cli/configured.ts';
-import { CliError, usageError } from '../cli/errors.ts';
+import { usageError } from '../cli/errors.ts';
 import { type Io, write } from '../cli/io.ts';
 import { type ConfigOptions, withConfigOptions, withExamples, withJsonOption } from '../cli/options.ts';
 import { KafkaAdmin } from '../../ingest/kafka/admin.ts';
@@ -35,15 +35,17 @@ export function command(io: Io): Command {
 async function begin(io: Io, options: NewOptions): Promise<void> {
   const { config } = configuredBy(options, io, { secrets: 'all' });
   const kafka = kafkaOf(config);
+  if (kafka === undefined)
+    throw usageError(
+      'generations are of topics, and this configuration has no source kafka: there is nothing to begin. What decides how files are read cannot change, since their bytes may be gone: keep the setting, or start with an empty store',
+    );
   await using stack = new AsyncDisposableStack();
-  if (kafka !== undefined) {
-    const admin = stack.use(new KafkaAdmin(connectKafka(kafka, { clientId: 'keywatch-generation', onProblem: () => undefined })));
-    const { members } = await admin.group(kafka.group);
-    if (members.length > 0)
-      throw usageError(
-        `${members.length} ${members.length === 1 ? 'process is' : 'processes are'} still reading as group ${kafka.group} (${members.map(({ host }) => host).join(', ')}): stop all of them first`,
-      );
-  }
+  const admin = stack.use(new KafkaAdmin(connectKafka(kafka, { clientId: 'keywatch-generation', onProblem: () => undefined })));
+  const { members } = await admin.group(kafka.group);
+  if (members.length > 0)
+    throw usageError(
+      `${members.length} ${members.length === 1 ? 'process is' : 'processes are'} still reading as group ${kafka.group} (${members.map(({ host }) => host).join(', ')}): stop all of them first`,
+    );
   const { store } = stack.use(await openMetrics(config, { clock: io.clock }));
   const { pepper } = loadPepper({ configured: config.pepper, directory: config.store.directory });
   await checkPepper(store, new Fingerprinter(pepper), { isReadOnly: true });
@@ -53,10 +55,6 @@ async function begin(io: Io, options: NewOptions): Promise<void> {
     const stored = await store.control(`interpretation:${name}`);
     if (stored !== undefined && stored !== value) changes.push({ name, from: stored, to: value });
   }
-  if (kafka === undefined && changes.length > 0)
-    throw new CliError(
-      `${changes.map(({ name }) => name).join(', ')} cannot change for files and standard input: their bytes may be gone; keep the setting, or start with an empty store`,
-    );
   const after = before + 1;
   if (options.dryRun !== true) {
     for (const { name, to } of changes) await store.setControl(`interpretation:${name}`, to);

@@ -27,7 +27,7 @@ export function command(io: Io): Command {
       .description('Make what Kafka and Elasticsearch need before the first run, and say what they lack. Safe to repeat.')
       .option('--dry-run', 'say what would be done, and do nothing')
       .option('--create-topics', 'also make the topics with access events that are missing; without it only the topics of Keywatch itself')
-      .option('--partitions <n>', 'of the topics that are made', parseCount, 6)
+      .option('--partitions <n>', 'of the topics that are made; dead letters need one only', parseCount, 6)
       .action((options: Options) => setup(io, options)),
     [
       ['keywatch setup -c keywatch.yml --dry-run', 'what is missing?'],

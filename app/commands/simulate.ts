@@ -5,7 +5,7 @@ import type { EpochMs } from '../../core/types.ts';
 import { MINUTE_MS } from '../../core/window.ts';
 import { kafkaPublisher } from '../../ingest/kafka/publisher.ts';
 import { configuredBy } from '../cli/configured.ts';
-import { CliError, usageError } from '../cli/errors.ts';
+import { CliError, systemReason, usageError } from '../cli/errors.ts';
 import { formatNumber } from '../cli/format.ts';
 import { type Io, write } from '../cli/io.ts';
 import { type ConfigOptions, parseCount, withConfigOptions, withExamples } from '../cli/options.ts';
@@ -29,11 +29,13 @@ type Options = ConfigOptions & {
 };
 
 const TICK_MS = 100;
+/** Events made at once, however long the far side took nothing. */
+const EVENTS_MAX = 20_000;
 
 export function command(io: Io): Command {
   return withExamples(
     withConfigOptions(new Command('simulate'))
-      .description('Send made-up gateway traffic, in real time, until stopped: to try an installation without a gateway. Its keys begin with sk_test.')
+      .description('Send made-up gateway traffic, in real time, until stopped: to try an installation without a gateway. Its keys begin with kw_live_.')
       .option('--to <where>', 'kafka (the topic of the configuration), - for standard output, or the path of a file to append to', '-')
       .addOption(new Option('--format <name>', 'format of the lines').choices(FORMAT_NAMES).default('ndjson'))
       .option('--rate <n>', 'events per second', parseCount, 100)
@@ -79,13 +81,15 @@ async function simulate(io: Io, options: Options): Promise<void> {
   while (!stop.signal.aborted && next !== undefined) {
     const now = Math.min(clock.now(), end);
     lines = [];
-    while (next !== undefined && next.at <= now) {
+    while (next !== undefined && next.at <= now && lines.length < EVENTS_MAX) {
       format.write(next, bytes);
       bytes.flush();
       next = traffic.next();
     }
     if (lines.length > 0) await sink.send(lines);
     sent += lines.length;
+    const isBehind = next !== undefined && next.at <= now;
+    if (isBehind) continue;
     if (clock.now() >= end) break;
     await clock.sleep(TICK_MS, stop.signal);
   }
@@ -105,13 +109,19 @@ async function sinkOf(io: Io, options: Options): Promise<Sink> {
   const file = createWriteStream(options.to, { flags: 'a' });
   await new Promise<void>((resolve, reject) => {
     file.once('open', () => resolve());
-    file.once('error', (error) => reject(new CliError(`cannot write ${options.to}: ${error.message}`)));
+    // It stays: what a later write meets comes out of that write.
+    file.on('error', (error) => reject(cannotWrite(options.to, error)));
   });
   return {
     name: options.to,
-    send: (lines) => new Promise((resolve, reject) => file.write(Buffer.concat(lines), (error) => (error ? reject(error) : resolve()))),
+    send: (lines) =>
+      new Promise((resolve, reject) => file.write(Buffer.concat(lines), (error) => (error ? reject(cannotWrite(options.to, error)) : resolve()))),
     [Symbol.asyncDispose]: () => new Promise((resolve) => file.end(resolve)),
   };
+}
+
+function cannotWrite(path: string, error: Error): CliError {
+  return new CliError(`cannot write ${path}: ${systemReason(error)}`, undefined, { cause: error });
 }
 
 async function kafkaSink(io: Io, options: Options): Promise<Sink> {
