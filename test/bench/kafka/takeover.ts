@@ -153,6 +153,10 @@ const second = new Keywatch('judge');
 const isWarm = await second.said('waiting to judge');
 say(`the standby has its state after ${seconds(second.startedAt, isWarm)} s`);
 await pause(LIVE_MS);
+// While nothing happens.
+const minuteBefore = Date.now();
+const usual = (await judged(minuteBefore)) - (minuteOf(minuteBefore) + 1) * MINUTE_MS;
+say(`a minute is judged ${usual / 1000} s after its end`);
 await secondOfMinute(KILL_AT_MS);
 
 const kills: EpochMs[] = [];
@@ -196,6 +200,7 @@ const row = (what: string, reached: number, unit: string, bar?: number, note?: s
 });
 const rows: readonly Row[] = [
   row('standby: kill -9 -> next closed minute judged', seconds(takeover.at, hasJudged), 's', BAR_S, `leads after ${seconds(takeover.at, leads).toFixed(1)} s`),
+  row('while nothing happens: end of a minute -> judged', usual / 1000, 's'),
   row('leader', takeover.rssMb, 'MB RSS at most', RSS_BAR_MB),
   row('standby, later leader', cold.rssMb, 'MB RSS at most', RSS_BAR_MB),
   row(
