@@ -169,17 +169,24 @@ export class WindowWriter {
 
   async #put(windows: AsyncIterable<StoredWindow> | Iterable<StoredWindow>, signal: AbortSignal): Promise<void> {
     let chunk: WindowDocument[] = [];
+    // While the store takes one chunk, the next one is made.
+    let before: Promise<void> | undefined;
     const write = async (): Promise<void> => {
       const documents = chunk;
       chunk = [];
-      if (documents.length > 0) mustBeTaken(await this.#deps.windows.putWindows(documents, this.#deps.seq()));
+      const writing = this.#deps.windows.putWindows(documents, this.#deps.seq()).then(mustBeTaken);
+      // It is waited for below, unless the one before fails first: then all of it is written again.
+      writing.catch(() => undefined);
+      await before;
+      before = writing;
     };
     for await (const window of windows) {
       chunk.push(this.#document(window));
       if (chunk.length >= CHUNK) await write();
-      if (signal.aborted) return;
+      if (signal.aborted) break;
     }
-    await write();
+    if (chunk.length > 0 && !signal.aborted) await write();
+    await before;
   }
 
   #document(window: StoredWindow): WindowDocument {
