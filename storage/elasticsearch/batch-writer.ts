@@ -43,8 +43,8 @@ const DROPS_MAX = 5;
 
 /**
  * Writes batches. Nothing here is a transaction, so the order matters:
- * 1. mark the hours that get rows, 2. look which indices their days have, 3. write rows, held rows and aliases,
- * 4. write the segment with `next`. After a crash anywhere the same rows are made and written again, or the segment
+ * 1. mark the hours that get rows, 2. look which indices their days have, 3. write rows and aliases, 4. when those are
+ * acknowledged what is held and no longer held, 5. the segment with `next`. After a crash anywhere the same rows are made and written again, or the segment
  * goes on from its rows, each of which says how far it is.
  */
 export class BatchWriter {
@@ -104,10 +104,14 @@ export class BatchWriter {
     const wanted = isOpen ? rows : rows.filter((row) => days.has(dayOf(row.window)));
     await this.#makeIndices(place, { days, heldDays: new Set(Array.from(heldHours, dayOf)) });
     // 3. The rows.
-    const written = await this.#writeRows(batch, place, { rows: wanted, held, signal });
+    const written = await this.#writeRows(batch, place, { rows: wanted, signal });
     if (written.failure?.type === 'index_not_found_exception') return 'index dropped';
     if (!written.outcome.ok) return written.outcome;
-    // 4. The segment: from here on they count as stored.
+    // 4. What is held, last: a credential that is given up here has its own rows by now, or its events would be nowhere.
+    const heldWritten = held.length === 0 ? undefined : await this.#writeHeld(batch, place, { held, signal });
+    if (heldWritten?.failure?.type === 'index_not_found_exception') return 'index dropped';
+    if (heldWritten !== undefined && !heldWritten.outcome.ok) return heldWritten.outcome;
+    // 5. The segment: from here on they count as stored.
     return this.#writeHead(batch, signal);
   }
 
@@ -134,32 +138,34 @@ export class BatchWriter {
     for (const index of missing) this.#indices.add(index);
   }
 
-  #writeRows(
-    batch: PartialBatch,
-    place: Place,
-    { rows, held, signal }: { readonly rows: readonly PartialRow[]; readonly held: readonly PartialRow[]; readonly signal: AbortSignal },
-  ): Promise<BulkResult> {
+  #writeRows(batch: PartialBatch, place: Place, { rows, signal }: { readonly rows: readonly PartialRow[]; readonly signal: AbortSignal }): Promise<BulkResult> {
     const { names } = this.#deps;
-    const eraOf = (window: Minute): number => place.eras.get(dayOf(window)) ?? 0;
-    const body = new RowBody(batch.segment, batch.next, (window) => names.partial(dayOf(window), eraOf(window)));
-    const heldBody = new RowBody(batch.segment, batch.next, (window) => names.held(dayOf(window), eraOf(window)));
+    const body = new RowBody(batch.segment, batch.next, (window) => names.partial(dayOf(window), eraOf(place, window)));
     const seen = Number.isFinite(batch.newest) ? batch.newest : 0;
     let row = 0;
-    let heldRow = 0;
     let alias = 0;
     const fill = (into: BulkBody): void => {
       for (; row < rows.length && !into.isFull; row++) {
         body.row(into, rows[row] as PartialRow);
-      }
-      for (; heldRow < held.length && !into.isFull; heldRow++) {
-        const next = held[heldRow] as PartialRow;
-        heldBody.held(into, { ...next, order: this.heldOrder.of(batch.segment, next) });
       }
       for (; alias < batch.aliases.length && !into.isFull; alias++) {
         const next = batch.aliases[alias];
         if (next === undefined) continue;
         const document = aliasDocument(names.alias, next, seen);
         into.push(document, document.source);
+      }
+    };
+    return this.#deps.writer.write(fill, { signal });
+  }
+
+  #writeHeld(batch: PartialBatch, place: Place, { held, signal }: { readonly held: readonly PartialRow[]; readonly signal: AbortSignal }): Promise<BulkResult> {
+    const { names } = this.#deps;
+    const body = new RowBody(batch.segment, batch.next, (window) => names.held(dayOf(window), eraOf(place, window)));
+    let row = 0;
+    const fill = (into: BulkBody): void => {
+      for (; row < held.length && !into.isFull; row++) {
+        const next = held[row] as PartialRow;
+        body.held(into, { ...next, order: this.heldOrder.of(batch.segment, next) });
       }
     };
     return this.#deps.writer.write(fill, { signal });
@@ -176,6 +182,10 @@ export class BatchWriter {
     } as const;
     return (await writer.writeAll([head], { signal })).outcome;
   }
+}
+
+function eraOf(place: Place, window: Minute): number {
+  return place.eras.get(dayOf(window)) ?? 0;
 }
 
 function hoursOf(rows: readonly PartialRow[]): ReadonlySet<Minute> {

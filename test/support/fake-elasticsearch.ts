@@ -137,6 +137,7 @@ export class FakeElasticsearch implements AsyncDisposable {
   }
 
   async #apply(items: readonly FakeItem[], filter: string, fails?: (item: FakeItem) => ItemError | undefined): Promise<Answer> {
+    if (this.#behind !== undefined && fails !== undefined) return this.#applyBehind(this.#behind, items, filter, fails);
     if (this.#behind !== undefined) {
       return forward(`${this.#behind}/_bulk?filter_path=${encodeURIComponent(filter)}`, { method: 'POST', body: items.map((item) => item.source).join('') });
     }
@@ -149,6 +150,22 @@ export class FakeElasticsearch implements AsyncDisposable {
     });
     const failed = results.filter((result) => Object.values(result).some((item) => 'error' in item));
     // The filter of a success leaves no items; that of a failure without `status` leaves only those that failed.
+    if (failed.length === 0) return { status: 200, body: { errors: false } };
+    return { status: 200, body: { errors: true, items: filter.includes('status') ? results : failed } };
+  }
+
+  /** The items that do not fail go to the real one. */
+  async #applyBehind(behind: string, items: readonly FakeItem[], filter: string, fails: (item: FakeItem) => ItemError | undefined): Promise<Answer> {
+    const passed = items.filter((item) => fails(item) === undefined);
+    const body = passed.map((item) => item.source).join('');
+    const answer = passed.length === 0 ? undefined : await forward(`${behind}/_bulk`, { method: 'POST', body });
+    if (answer !== undefined && answer.status !== 200) return answer;
+    const real = answer === undefined ? [] : (JSON.parse(String(answer.body)) as { items: Record<string, Record<string, unknown>>[] }).items;
+    const results = items.map((item) => {
+      const error = fails(item);
+      return error === undefined ? (real.shift() ?? {}) : { [item.op]: { _index: item.index, _id: item.id, status: error.status, error } };
+    });
+    const failed = results.filter((result) => Object.values(result).some((item) => 'error' in item));
     if (failed.length === 0) return { status: 200, body: { errors: false } };
     return { status: 200, body: { errors: true, items: filter.includes('status') ? results : failed } };
   }

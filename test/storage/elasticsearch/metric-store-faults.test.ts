@@ -1,9 +1,12 @@
 /** What only a store of many processes without transactions can get wrong, on a real Elasticsearch. */
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { encodeCells } from '../../../core/cells.ts';
 import { systemClock } from '../../../core/clock.ts';
+import { C, emptyCounters } from '../../../core/counters.ts';
 import type { PartialBatch } from '../../../core/partial.ts';
 import type { MetricStore, Retention } from '../../../core/ports.ts';
+import { Sketch } from '../../../core/sketch/sketch.ts';
 import { type EntityId, entityId } from '../../../core/types.ts';
 import { BulkWriter } from '../../../storage/elasticsearch/bulk-writer.ts';
 import { type Elasticsearch, openElasticsearch } from '../../../storage/elasticsearch/client.ts';
@@ -27,6 +30,12 @@ function event(window: number, key = 1): TestEvent {
 
 function one(index: number, events: readonly TestEvent[], isSealed = true): readonly PartialBatch[] {
   return batchesOf({ events, flushes: [events.length] }, { source: 1, index, isSealed });
+}
+
+function requestsOnly(requests: number): Uint8Array {
+  const counters = emptyCounters();
+  counters[C.requests] = requests;
+  return encodeCells(counters, new Sketch());
 }
 
 // Every history makes a dozen indices: seconds on a quiet machine, a minute on a busy one.
@@ -101,6 +110,43 @@ describe.skipIf(lacks('elasticsearch'))('on a real Elasticsearch', () => {
       }),
       { numRuns: 4 },
     );
+  });
+
+  test('a held credential is given up only once its own rows are acknowledged', async () => {
+    const prefix = prefixOf();
+    await using store = await openOn(prefix);
+    const source = await store.source('topic');
+    const key = entityId('key', 'held-then-accepted');
+    const [first] = batchesOf({ events: [event(BASE)], flushes: [1] }, { source, index: 0, isSealed: false });
+    if (first === undefined) throw new Error('a history without batches');
+    const heldCells = requestsOnly(1);
+    const grownCells = requestsOnly(2);
+    const held: PartialBatch = { ...first, rows: [], held: [{ window: BASE, entity: key, cells: heldCells }], gone: [] };
+    expect(await store.put(held)).toEqual({ ok: true });
+    // It succeeds: it gets a row of its own and is held no more. The row is refused, whatever else is in the request.
+    const accepted: PartialBatch = {
+      ...held,
+      next: held.next + 1,
+      rows: [{ window: BASE, entity: key, cells: grownCells }],
+      held: [],
+      gone: [{ window: BASE, entity: key, isHeld: true }],
+    };
+    await using fake = await new FakeElasticsearch({ behind: url }).listen();
+    fake.always = {
+      kind: 'items',
+      fails: ({ index }) => (index.includes('-partial-') ? { status: 400, type: 'mapper_parsing_exception', reason: 'planted' } : undefined),
+    };
+    await using through = await openElasticsearch({ nodes: [fake.url] }, { clock: systemClock, random: () => 0 });
+    await using next = await openMetricStore({ prefix, replicas: 0 }, { elasticsearch: through, writer: new BulkWriter(through, { patienceMs: 0 }) });
+    expect((await next.put(accepted)).ok).toBe(false);
+    // Whoever goes on from the rows must still find what was counted for it.
+    const resumed = await store.resume(source, 0);
+    expect(hex(rowMap(resumed?.held ?? []))).toEqual(hex(new Map([[`${BASE} ${key}`, heldCells]])));
+    fake.always = undefined;
+    expect(await next.put(accepted)).toEqual({ ok: true });
+    const after = await store.resume(source, 0);
+    expect(hex(rowMap(after?.rows ?? []))).toEqual(hex(new Map([[`${BASE} ${key}`, grownCells]])));
+    expect(after?.held).toEqual([]);
   });
 
   /** A process that ends in the middle of a bulk of rows. */
