@@ -26,7 +26,7 @@ const UNHEARD_EVERY_MS = 60_000;
 const SEAT_WAIT_MS = 5000;
 /** Where several processes share a store and have no topic to tell each other what they read. */
 const WAITS_FOR_SEAT =
-  'another process judges; without a source kafka it would not hear of what this one reads, so this one reads nothing until that one stops';
+  'another process judges; without a topic between them it would not hear of what this one reads, so this one reads nothing until that one stops';
 
 /** Attempts to deliver by channel and result. */
 type Deliveries = Map<string, { readonly channel: string; readonly result: string; value: number }>;

@@ -66,7 +66,7 @@ describe('analyze, run with files and run with topics are one pipeline', () => {
 
   test('what counts is made in one place for all that runs, and analyze counts with the same ingest', () => {
     const makers = (what: RegExp): readonly string[] => codeFiles(join(ROOT, 'app')).filter((path) => what.test(read(`app/${path}`)));
-    expect(makers(/\bnew Pump\(/)).toEqual(['pipeline/pipeline.ts']);
+    expect(makers(/\bnew Pump\(/)).toEqual(['pipeline/open-pump.ts']);
     expect(makers(/\bPipeline\.open\(/)).toEqual(['commands/run.ts', 'wire/demo.ts']);
     expect(makers(/\bnew PartitionIngest\(/)).toEqual(['analyze/task.ts']);
   });
