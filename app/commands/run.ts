@@ -79,8 +79,8 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
   // Names one start of one process: in the lease, on the bus and among the members of the group.
   const holder = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
   const onProblem = (message: string): void => log.warn(message);
-  const deps = { clock, pepper, holder, onProblem, stdin: io.stdin };
   using stop = stopOnSignals((signal) => log.info(`${signal}: storing what was read, then stopping`));
+  const deps = { clock, pepper, holder, onProblem, stdin: io.stdin, signal: stop.signal };
   try {
     await using stack = new AsyncDisposableStack();
     const http = roles.has('http') ? httpIngest(config, deps) : undefined;

@@ -15,7 +15,14 @@ import { type Config, type KafkaConfig, type SourceConfig, ruleLimits } from '..
 import { CliError, usageError } from '../cli/errors.ts';
 import type { PipelineSource, SharedBus } from '../pipeline/pipeline.ts';
 
-export type KafkaDeps = { readonly clock: Clock; readonly pepper: Secret; readonly holder: string; readonly onProblem: (message: string) => void };
+export type KafkaDeps = {
+  readonly clock: Clock;
+  readonly pepper: Secret;
+  readonly holder: string;
+  readonly onProblem: (message: string) => void;
+  /** Aborted: the process ends, and what Kafka does not take at once is read again by whoever goes on. */
+  readonly signal?: AbortSignal;
+};
 
 /** The number of this generation of all message logs; `keywatch generation new` raises it. */
 export const GENERATION = 'generation';
@@ -67,7 +74,11 @@ export async function openKafkaBus(kafka: KafkaConfig, deps: KafkaDeps): Promise
   const client = connectKafka(kafka, { clientId: `keywatch-bus-${deps.holder}`, onProblem: deps.onProblem });
   const publisher = stack.use(kafkaPublisher(client));
   const hints = stack.use(kafkaPublisher(client));
-  const bus = kafkaBus(publisher, { topic: kafka.busTopic, id: deps.holder }, { clock: deps.clock, onProblem: deps.onProblem, hints });
+  const bus = kafkaBus(
+    publisher,
+    { topic: kafka.busTopic, id: deps.holder },
+    { clock: deps.clock, onProblem: deps.onProblem, hints, ...(deps.signal === undefined ? {} : { signal: deps.signal }) },
+  );
   const opened = stack.move();
   return {
     publisher: bus,
@@ -141,13 +152,14 @@ function stepsOf(config: Config): Steps {
   return { requests: lowest('request_rate'), failedAuth: lowest('failed_auth'), bytes: lowest('data_transfer') };
 }
 
-async function quarantine(deadLetters: DeadLetters, batch: QuarantinedBatch, { clock }: KafkaDeps): Promise<void> {
+async function quarantine(deadLetters: DeadLetters, batch: QuarantinedBatch, { clock, signal }: KafkaDeps): Promise<void> {
   const { source, partition, baseOffset, bytes } = batch;
-  const stop = new AbortController();
+  const stop = signal ?? new AbortController().signal;
   for (;;) {
     const outcome = await deadLetters.put([{ source, partition, offset: baseOffset, index: 0, reason: 'binary', at: clock.now(), value: bytes }]);
     if (outcome.ok) return;
-    if (!outcome.retryable) throw new CliError(`an unreadable batch of ${source}/${partition} at offset ${baseOffset} cannot be put aside: ${outcome.reason}`);
-    await clock.sleep(QUARANTINE_RETRY_MS, stop.signal);
+    if (!outcome.retryable || stop.aborted)
+      throw new CliError(`an unreadable batch of ${source}/${partition} at offset ${baseOffset} cannot be put aside: ${outcome.reason}`);
+    await clock.sleep(QUARANTINE_RETRY_MS, stop);
   }
 }
