@@ -9,6 +9,8 @@ import { NODE_MIN, decideNode, findLocalNode } from './node-version.mjs';
 import { findProgram } from './sources.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Nothing else is left to do by then; a pipe that is read slowly is waited for. */
+const LINGER_MS = 500;
 const decision = decideNode({ running: process.versions.node, local: findLocalNode(root), isHandedOver: process.env[HANDED_OVER] === '1' });
 switch (decision.kind) {
   case 'refuse':
@@ -43,6 +45,17 @@ async function run() {
     return refuse(`the dependencies of keywatch are not installed: run \`npm run bootstrap\` in ${root}`);
   }
   process.exitCode = await loaded.main(process.argv.slice(2));
+  endWhenWritten();
+}
+
+/**
+ * The command has closed all that it opened, so the process ends by itself. kafkajs leaves something of a broker that
+ * died behind, though, which would keep it: then it ends as soon as everything that was written is on its way.
+ */
+function endWhenWritten() {
+  setInterval(() => {
+    if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit();
+  }, LINGER_MS).unref();
 }
 
 /** @param {unknown} error */

@@ -92,7 +92,7 @@ describe.skipIf(lacks('kafka', 'elasticsearch', 'nginx', 'rsyslog'))('a first de
     const { kafka: brokers, elasticsearch } = await services();
     await using slack = await new HttpReceiver().listen();
     await using gateway = await startNginx({ format: 'json' });
-    await using installed = await Installation.open({ name: fresh('kw-first'), brokers, elasticsearch, partitions: 3 });
+    await using installed = await Installation.open({ name: fresh('kw-first'), brokers, elasticsearch, partitions: 1 });
     installed.folder.write('webhook', `${slack.origin}${WEBHOOK}`);
     const kafka = {
       brokers: [brokers],

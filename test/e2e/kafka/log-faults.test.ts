@@ -209,7 +209,7 @@ describe.skipIf(lacks('kafka', 'elasticsearch')).concurrent('faults of a topic u
     await installed.send(events(60), { partition: 0 });
     await produceRaw(brokers, installed.topic, encodeRecordBatch([{ value: Buffer.alloc(70 * 2 ** 20) }], { compression: 1 }));
     await using run = installed.run();
-    await heard(run, /topic kwe-bomb-\w+\/0: halted: the record batch at offset 60 cannot be read: .*Set on_?[cC]orrupt to skip/);
+    await heard(run, /topic kwe-bomb-\w+\/0: halted: the record batch at offset 60 cannot be read: .*Set onCorrupt: skip/);
     await installed.send(events(90), { partition: 1 });
     await installed.stored();
     expect(await run.stop('SIGTERM')).toMatchObject({ code: 0 });
