@@ -8,7 +8,7 @@ const report = process.env['KEYWATCH_TEST_REPORT'];
  */
 const long =
   process.env['KEYWATCH_TEST_LONG'] === undefined
-    ? ['test/e2e/kafka/log-faults.test.ts', 'test/e2e/kafka/members.test.ts', 'test/e2e/kafka/servers-die.test.ts']
+    ? ['test/e2e/kafka/log-faults.test.ts', 'test/e2e/kafka/members.test.ts', 'test/e2e/kafka/servers-die.test.ts', 'test/e2e/kafka/store-faults.test.ts']
     : [];
 
 export default defineConfig({
