@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { EmailConfig } from '../../alerts/notify/email/config.ts';
 import type { SlackConfig } from '../../alerts/notify/slack/config.ts';
 import type { RuleLimits } from '../../core/directory.ts';
@@ -7,7 +8,9 @@ import type { FormatName } from '../../ingest/parse/detect.ts';
 import type { JsonMap } from '../../ingest/parse/json.ts';
 import type { DirectoryInput } from '../../keys/directory.ts';
 import type { LOG_LEVELS } from './schema/schema.ts';
-import type { HttpConfig, OpsConfig } from './schema/http.ts';
+import type { ServerTls } from '../http/tls.ts';
+import type { apiSchema } from './schema/api.ts';
+import type { httpSchema, OpsConfig } from './schema/http.ts';
 import type { KEY_BY } from './schema/sources.ts';
 
 /** How the lines of one source are read. */
@@ -54,6 +57,10 @@ export type ElasticsearchConfig = {
   readonly compression: boolean;
 };
 
+type WithTls<T> = Omit<T, 'tls'> & { readonly tls: ServerTls | undefined };
+export type HttpConfig = WithTls<z.output<typeof httpSchema>>;
+export type ApiConfig = WithTls<z.output<typeof apiSchema>>;
+
 /** A rule's limits for everybody; undefined is off. */
 export type RuleConfig = RuleLimits & { readonly enabled: boolean };
 
@@ -86,6 +93,8 @@ export type Config = {
   readonly lateness: number | undefined;
   /** Undefined: no HTTP ingest. */
   readonly http: HttpConfig | undefined;
+  /** Undefined: no API. */
+  readonly api: ApiConfig | undefined;
   readonly ops: OpsConfig;
   readonly alerts: {
     readonly channels: { readonly slack: readonly SlackChannelConfig[]; readonly email: readonly EmailChannelConfig[] };

@@ -7,6 +7,7 @@ import { slackConfig } from '../../alerts/notify/slack/config.ts';
 import { Secret } from '../../core/secret.ts';
 import { systemReason } from '../cli/errors.ts';
 import { defaultDataDirectory } from '../data-dir.ts';
+import type { ServerTls } from '../http/tls.ts';
 import type { Config, ElasticsearchConfig, EmailChannelConfig, KafkaConfig, ReadingConfig, RuleConfig, SlackChannelConfig, SourceConfig } from './config.ts';
 import type { Diagnostic, Path } from './diagnostic.ts';
 import type { Layers } from './layers.ts';
@@ -77,7 +78,8 @@ export class Finish {
       limits: parsed.limits,
       enrich: { databases: (parsed.enrich.databases ?? []).map((path) => this.#path(path, ['enrich', 'databases'])) },
       lateness: parsed.lateness,
-      http: parsed.http,
+      http: parsed.http === undefined ? undefined : { ...parsed.http, tls: this.#serverTls(parsed.http.tls, ['http', 'tls']) },
+      api: parsed.api === undefined ? undefined : { ...parsed.api, tls: this.#serverTls(parsed.api.tls, ['api', 'tls']) },
       ops: parsed.ops,
       alerts: {
         channels: {
@@ -153,6 +155,15 @@ export class Finish {
     };
     this.#crossCheck(emailConfig, config, at);
     return { name, ...config };
+  }
+
+  #serverTls(tls: NonNullable<ParsedConfig['http']>['tls'], at: Path): ServerTls | undefined {
+    if (tls === undefined) return undefined;
+    return {
+      cert: this.#text(tls.cert, [...at, 'cert']),
+      key: this.#secret(tls.key, [...at, 'key']),
+      clientCa: tls.clientCa === undefined ? undefined : this.#text(tls.clientCa, [...at, 'clientCa']),
+    };
   }
 
   /** What only the channel itself knows, such as whether a webhook is an https:// address. */

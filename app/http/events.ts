@@ -9,12 +9,14 @@ import { readLines } from './lines.ts';
 import { type Listen, isLoopback, printListen } from './listen.ts';
 import { RateLimit } from './rate.ts';
 import { type Running, type ServerDeps, type ServerTimes, closeServer, createServer, listenAt, notesOf, send } from './server.ts';
-import { type TokenHash, tokenCheck } from './tokens.ts';
+import type { ServerTls } from './tls.ts';
+import { type TokenCheck, type TokenHash, tokenCheck } from './tokens.ts';
 
 export type EventsConfig = ServerTimes & {
   readonly listen: Listen;
   /** None: everybody on this machine may send. */
   readonly tokens: readonly TokenHash[];
+  readonly tls?: ServerTls | undefined;
   /** Bytes, before and after unpacking. */
   readonly maxBody: number;
   readonly maxEvents: number;
@@ -56,7 +58,7 @@ export async function serveEvents(config: EventsConfig, deps: EventsDeps): Promi
       `${printListen(listen)} can be reached by others and no token is set: make one with keywatch token, or listen on 127.0.0.1 (http.tokens)`,
     );
   const door = new Door(config, deps);
-  const app = createServer(deps, config);
+  const app = createServer(deps, { ...config, setting: 'http', addresses: 'POST /v1/events' });
   app.removeAllContentTypeParsers();
   // The body is read by the handler, after the token was looked at.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -88,7 +90,7 @@ type Accepted = { readonly accepted: number; readonly id: string; readonly dupli
 class Door {
   readonly #config: EventsConfig;
   readonly #deps: EventsDeps;
-  readonly #owner: (authorization: string | undefined) => string | undefined;
+  readonly #owner: TokenCheck<TokenHash>;
   readonly #budget: BodyBudget;
   readonly #rate: RateLimit | undefined;
   readonly #requests = new Map<number, number>();
@@ -154,7 +156,7 @@ class Door {
 
   #refuseSender(request: FastifyRequest): Refusal | undefined {
     if (this.#config.tokens.length === 0) return isBrowser(request) ? refuseBrowser() : undefined;
-    const sender = this.#owner(request.headers.authorization);
+    const sender = this.#owner(request.headers.authorization)?.name;
     if (sender === undefined)
       return refusal(401, 'a valid token is needed', 'send Authorization: Bearer and a token whose hash is under http.tokens', {
         'www-authenticate': 'Bearer realm="keywatch"',

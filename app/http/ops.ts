@@ -21,7 +21,7 @@ const CHECKS_MS: DurationMs = 3000;
 
 /** `/livez`, `/readyz` and `/metrics`, on a listener of their own: they show no key, so that it may be open to a cluster. */
 export async function serveOps(config: ServerTimes & { readonly listen: Listen }, deps: OpsDeps): Promise<Running> {
-  const app = createServer(deps, config);
+  const app = createServer(deps, { ...config, setting: 'ops', addresses: 'GET /livez, /readyz, /metrics' });
   app.removeAllContentTypeParsers();
   app.get('/livez', (_request, reply) => reply.type('application/json').send('{"ok":true}\n'));
   app.get('/readyz', async (_request, reply) => {

@@ -1,11 +1,13 @@
-import { STATUS_CODES } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type RequestListener, STATUS_CODES, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Clock } from '../../core/clock.ts';
 import type { DurationMs } from '../../core/types.ts';
 import { CliError, errorCode, systemReason } from '../cli/errors.ts';
 import { type Refusal, refusal, refusalText } from './answer.ts';
 import { type Listen, printListen } from './listen.ts';
+import { HSTS, type ServerTls, certificateTrouble, secureOptions } from './tls.ts';
 
 /** One line for the log of requests. Neither a body nor a token nor a query is in it. */
 export type RequestLine = {
@@ -49,20 +51,34 @@ export type Running = AsyncDisposable & {
   readonly address: Listen;
 };
 
+export type ServerConfig = ServerTimes & {
+  /** Absent: plain HTTP. */
+  readonly tls?: ServerTls | undefined;
+  /** Where it is configured, for messages: `http`, `api`. */
+  readonly setting: string;
+  /** What there is here, for who asked for something else. */
+  readonly addresses: string;
+};
+
 /** A server that answers everything, also what it cannot read, with one line of JSON. */
-export function createServer(deps: ServerDeps, times: ServerTimes): FastifyInstance {
-  const requestMs = times.requestMs ?? REQUEST_MS;
-  const app = fastify({
+export function createServer(deps: ServerDeps, config: ServerConfig): FastifyInstance {
+  const requestMs = config.requestMs ?? REQUEST_MS;
+  const limits = { headersTimeout: Math.min(HEADERS_MS, requestMs), connectionsCheckingInterval: config.checkMs ?? CHECK_MS };
+  const secure = secureBy(config, deps);
+  const options = {
     logger: false,
     requestTimeout: requestMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: Math.min(HEADERS_MS, requestMs), connectionsCheckingInterval: times.checkMs ?? CHECK_MS },
     return503OnClosing: true,
-    clientErrorHandler: (error, socket) => {
+    clientErrorHandler: (error: Error & { readonly code: string }, socket: Socket): void => {
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-      else socket.end(rawAnswer(connectionRefusal(error.code)));
+      else socket.end(rawAnswer(connectionRefusal(error.code, secure !== undefined)));
     },
-  });
+  };
+  const app: FastifyInstance = secure === undefined ? fastify({ ...options, http: limits }) : fastify<Server>({ ...options, serverFactory: secureServer });
+  function secureServer(handler: RequestListener): Server {
+    return createSecureServer({ ...limits, ...secure, requestTimeout: requestMs, keepAliveTimeout: KEEP_ALIVE_MS, handshakeTimeout: HEADERS_MS }, handler);
+  }
   let isClosing = false;
   app.addHook('preClose', (done) => {
     isClosing = true;
@@ -71,6 +87,7 @@ export function createServer(deps: ServerDeps, times: ServerTimes): FastifyInsta
   // Or a connection whose last request is answered would be kept until it is idle for long.
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (isClosing) void reply.header('connection', 'close');
+    if (secure !== undefined) void reply.header('strict-transport-security', HSTS);
     done(null, payload);
   });
   app.addHook('onResponse', (request, reply, done) => {
@@ -79,9 +96,7 @@ export function createServer(deps: ServerDeps, times: ServerTimes): FastifyInsta
     deps.onRequest?.({ method: request.method, path, status: reply.statusCode, ms: reply.elapsedTime, from: request.ip, sender, events });
     done();
   });
-  app.setNotFoundHandler((_request, reply) =>
-    send(reply, refusal(404, 'there is nothing at this address', 'see docs: POST /v1/events, GET /livez, /readyz, /metrics')),
-  );
+  app.setNotFoundHandler((_request, reply) => send(reply, refusal(404, 'there is nothing at this address', `here is ${config.addresses}`)));
   app.setErrorHandler((error: unknown, _request, reply) => {
     const status = statusOf(error);
     if (status < 500) return send(reply, refusal(status, 'the request cannot be read', 'send a valid HTTP request'));
@@ -89,6 +104,14 @@ export function createServer(deps: ServerDeps, times: ServerTimes): FastifyInsta
     return send(reply, refusal(500, 'something went wrong inside keywatch', 'look at the log of keywatch'));
   });
   return app;
+}
+
+function secureBy({ tls, setting }: ServerConfig, { clock, onProblem }: ServerDeps): ReturnType<typeof secureOptions> | undefined {
+  if (tls === undefined) return undefined;
+  const options = secureOptions(tls, `${setting}.tls`);
+  const trouble = certificateTrouble(tls.cert, clock.now(), `${setting}.tls`);
+  if (trouble !== undefined) onProblem(trouble);
+  return options;
 }
 
 const notes = new WeakMap<object, RequestNotes>();
@@ -144,10 +167,10 @@ function listenReason(error: unknown): string {
   }
 }
 
-function connectionRefusal(code: string): Refusal {
+function connectionRefusal(code: string, isSecure: boolean): Refusal {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return refusal(408, 'the request did not arrive in time', 'send it faster, or in smaller parts');
   if (code === 'HPE_HEADER_OVERFLOW') return refusal(431, 'the headers are too large', 'send fewer or shorter headers');
-  return refusal(400, 'this is not a valid HTTP request', 'speak HTTP/1.1, without TLS: put a proxy in front for that');
+  return refusal(400, 'this is not a valid HTTP request', isSecure ? 'speak HTTP/1.1 over TLS 1.3' : 'speak HTTP/1.1; this address is served without TLS');
 }
 
 /** For a connection on which no request could be read. */

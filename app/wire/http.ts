@@ -60,7 +60,7 @@ export function httpIngest(config: Config, deps: { readonly clock: Clock; readon
       const detect = { format: reading.format, envelope: reading.envelope, map: reading.map, keyNames: reading.keyNames };
       server = stack.use(
         await serveEvents(
-          { listen: http.listen, tokens: http.tokens, maxBody: http.maxBody, maxEvents: http.maxEvents, maxRate: http.maxRate },
+          { listen: http.listen, tokens: http.tokens, tls: http.tls, maxBody: http.maxBody, maxEvents: http.maxEvents, maxRate: http.maxRate },
           { spool: writer, gate: formatGate({ detect, current }), clock, onProblem },
         ),
       );

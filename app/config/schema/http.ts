@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { type Listen, isLoopback, parseListen } from '../../http/listen.ts';
 import { HIDES_VALUE, count, openText, orOff, size } from './fields.ts';
+import { serverTlsSchema } from './tls.ts';
 
 const LISTEN = 'expected an address and a port such as 127.0.0.1:9421, 0.0.0.0:9421 or [::1]:9421';
 
-function listen(): z.ZodType<Listen, string> {
+/** An address and a port. */
+export function listen(): z.ZodType<Listen, string> {
   return z.string({ error: LISTEN }).transform((input, context) => {
     const parsed = parseListen(input);
     if (parsed !== undefined) return parsed;
@@ -25,7 +27,7 @@ function listenOrOff(): z.ZodType<Listen | null, string | false> {
 }
 
 /** Nothing else is taken for the hash of a token; a token pasted here by mistake is not repeated. */
-const sha256 = z.string().check((context) => {
+export const sha256 = z.string().check((context) => {
   if (/^[0-9a-f]{64}$/i.test(context.value)) return;
   context.issues.push({
     code: 'custom',
@@ -55,6 +57,7 @@ export const httpSchema = z
     maxRate: orOff(count({ min: 1 }))
       .describe('Events per second that one token may send on average; more get 429.')
       .prefault('off'),
+    tls: serverTlsSchema.optional(),
     spool: z
       .strictObject({
         bytesMax: size().describe('Accepted events that are not stored yet wait on disk in up to this much; then requests get 429.').prefault('2GB'),
@@ -81,5 +84,4 @@ export const opsSchema = z
   .describe('Health and metrics of Keywatch itself. They show no key and need no token.')
   .prefault({});
 
-export type HttpConfig = z.output<typeof httpSchema>;
 export type OpsConfig = z.output<typeof opsSchema>;

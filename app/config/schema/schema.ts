@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { alertsSchema } from './alerts.ts';
+import { apiSchema } from './api.ts';
 import { duration, secretRef, texts } from './fields.ts';
 import { httpSchema, opsSchema } from './http.ts';
 import { keysSchema } from './keys.ts';
@@ -35,6 +36,7 @@ export const configSchema = z
       .describe('How late events may come before their minute is judged. Default: what was seen, between 5s and 15m.')
       .optional(),
     http: httpSchema.optional(),
+    api: apiSchema.optional(),
     ops: opsSchema,
     alerts: alertsSchema,
     log: z
