@@ -58,5 +58,5 @@ function coversOfOne(row: OutboxRow): Covers {
 }
 
 function brief({ id, label, rule, severity, score, state }: Alert): Covers['worst'][number] {
-  return { id, label, rule, severity, score, state };
+  return { id, label, rule, severity, score, state: state === 'pending' ? 'firing' : state };
 }

@@ -60,8 +60,8 @@ export function noticeKind(alert: Alert, announced: AlertTrack['announced']): 'f
 
 /** The track at a change of state. `clearSince` lives in `recovering` only. */
 export function enter(track: AlertTrack, since: EpochMs, clearSince?: EpochMs): AlertTrack {
-  const { id, breaches, announced, channels } = track;
-  return { id, breaches, since, channels, ...(announced === undefined ? {} : { announced }), ...(clearSince === undefined ? {} : { clearSince }) };
+  const { id, breaches, announced, channels, origins } = track;
+  return { id, breaches, since, channels, origins, ...(announced === undefined ? {} : { announced }), ...(clearSince === undefined ? {} : { clearSince }) };
 }
 
 /** The alert as it fires again. */

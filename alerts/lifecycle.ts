@@ -221,10 +221,12 @@ class Draft {
       peak: finding.observed,
       findings: 0,
       reopens: 0,
+      dips: 0,
+      excess: 0,
       finding,
     };
     this.#move(alert, 'ok', 'pending', 'first_breach');
-    return { alert, track: { id: alert.id, breaches: [], since: this.#now, channels: {} } };
+    return { alert, track: { id: alert.id, breaches: [], since: this.#now, channels: {}, origins: [] } };
   }
 
   #fire(key: string, tracked: Tracked, cause: TransitionCause, alert: Alert): void {

@@ -5,9 +5,11 @@
  * Lifecycle promises, for all of them: dispose is safe twice and flushes first; every call that can hang
  * takes an AbortSignal; a world fault is an `Outcome`, a bug throws.
  */
-import type { Alert, JournalBody, JournalEntry, Notification, OutboxRow } from './alert.ts';
+import type { Alert, AuditRow, JournalBody, JournalEntry, MessageRecord, Notification, OutboxRow } from './alert.ts';
 import type { Counters } from './counters.ts';
 import type { Evaluation, Finding } from './finding.ts';
+import type { Exception, Incident, Maintenance, Silence } from './incident.ts';
+import type { CommandResult, OperatorCommand } from './operator.ts';
 import type { OpenSegment, PartialBatch, PartialRow, Rejects, SegmentRef } from './partial.ts';
 import type { Sketch } from './sketch/sketch.ts';
 import type { EntityId, EntityKind, EpochMs, Minute, Offset, Outcome, RejectReason, TimeWindow } from './types.ts';
@@ -178,22 +180,70 @@ export interface MetricStore extends AsyncDisposable {
   retain(policy: Retention, now: EpochMs): Promise<RetentionReport>;
 }
 
-/** Where decisions become durable. Create-only by seq: that is the fencing. */
-export interface Journal extends AsyncDisposable {
-  append(seq: number, body: JournalBody): Promise<'appended' | 'taken'>;
-  head(): Promise<{ readonly seq: number; readonly hash: string }>;
-  entries(fromSeq: number): AsyncIterable<JournalEntry>;
-  saveSnapshot(snapshot: { readonly seq: number; readonly state: string }): Promise<void>;
-  snapshot(): Promise<{ readonly seq: number; readonly state: string } | undefined>;
+/** The last one of a page: the next page begins after it. `at` is what the list is sorted by (start of an alert, creation of a message). */
+export type PageMark = { readonly at: EpochMs; readonly id: string };
+
+/** What any process may read of the journal's decisions, as of the newest entry that the judge projected. */
+export interface JournalViews {
   /** The projection of `alerts`: newest first. */
   alerts(query: {
     readonly states?: readonly Alert['state'][];
     readonly since?: EpochMs;
     readonly entity?: EntityId;
+    readonly ids?: readonly string[];
+    readonly incident?: string;
     readonly limit?: number;
+    readonly after?: PageMark;
   }): Promise<readonly Alert[]>;
+  /** The projection of `incidents`: newest start first, as `alerts`. */
+  incidents(query: {
+    readonly states?: readonly Incident['state'][];
+    /** Changed since then. */
+    readonly since?: EpochMs;
+    readonly lineage?: EntityId;
+    readonly ids?: readonly string[];
+    readonly limit?: number;
+    readonly after?: PageMark;
+  }): Promise<readonly Incident[]>;
+  /** Newest first; with `inForceAt` only those that hold then or will later. */
+  silences(query: { readonly inForceAt?: EpochMs }): Promise<readonly Silence[]>;
+  maintenances(query: { readonly inForceAt?: EpochMs }): Promise<readonly Maintenance[]>;
+  exceptions(query: { readonly inForceAt?: EpochMs }): Promise<readonly Exception[]>;
+  /** The judge's answer to a command, once there is one. */
+  commandResult(id: string): Promise<CommandResult | undefined>;
+  /** Every act, newest first. `before`: of an older entry than this one. */
+  audit(query: { readonly subject?: string; readonly before?: number; readonly limit?: number }): Promise<readonly AuditRow[]>;
+  /** Messages and what became of them, newest first. */
+  messages(query: {
+    readonly incident?: string;
+    readonly channel?: string;
+    readonly limit?: number;
+    readonly after?: PageMark;
+  }): Promise<readonly MessageRecord[]>;
+}
+
+/** Where decisions become durable. Create-only by seq: that is the fencing. */
+export interface Journal extends JournalViews, AsyncDisposable {
+  append(seq: number, body: JournalBody): Promise<'appended' | 'taken'>;
+  head(): Promise<{ readonly seq: number; readonly hash: string }>;
+  entries(fromSeq: number): AsyncIterable<JournalEntry>;
+  saveSnapshot(snapshot: { readonly seq: number; readonly state: string }): Promise<void>;
+  snapshot(): Promise<{ readonly seq: number; readonly state: string } | undefined>;
   /** Outbox rows whose delivery is not settled, the one due first in front. `attempts` were made; the next one is not before `nextAt`. */
   pending(): Promise<readonly { readonly row: OutboxRow; readonly attempts: number; readonly nextAt: EpochMs }[]>;
+}
+
+/**
+ * Where people's commands wait for the judge, whichever process they came to. The order is the guarantee: `submit`
+ * here, the answer in the journal, `remove` last; a command found here again is answered already.
+ */
+export interface CommandInbox extends AsyncDisposable {
+  /** Create-only by the command's id: submitting one twice changes nothing. */
+  submit(command: OperatorCommand): Promise<void>;
+  /** Oldest first; bounded, the rest comes with the next call. What cannot be read is left out and told as a problem by the adapter. */
+  pending(): Promise<readonly OperatorCommand[]>;
+  /** Those whose answer is durable. */
+  remove(ids: readonly string[]): Promise<void>;
 }
 
 /** In process or over a topic: what the ingester tells the judge. */
@@ -299,5 +349,7 @@ export interface Detector {
 /** One channel. Never throws for what the far side does. */
 export interface Notifier {
   readonly name: string;
+  /** One message per incident that is edited, with a thread: then `updated` and `acknowledged` are sent here too. */
+  readonly hasThreads?: boolean;
   notify(notification: Notification, signal: AbortSignal): Promise<Outcome>;
 }

@@ -11,7 +11,7 @@ export const alertSchema = z.strictObject({
   score: z.number().min(0).max(100),
   start: z.iso.datetime().describe('Start of the first window over the limit, RFC 3339, UTC.'),
   end: z.iso.datetime().nullable().describe('When it was resolved; null while it is not.'),
-  state: z.enum(['pending', 'firing', 'recovering', 'resolved']),
+  state: z.enum(['pending', 'firing', 'acknowledged', 'recovering', 'resolved', 'archived']),
   why: z.string().describe('One sentence.'),
   observed: z.number().describe('In the unit of the rule: requests, share 0..1, bytes, failures, credentials.'),
   expected: z.number().describe('The limit, or the middle of the expected band.'),

@@ -1,6 +1,6 @@
 import { updatedAt } from '../journal-chain.ts';
 import { type EntityId, entityKind, entityName, severityRank } from '../../core/types.ts';
-import type { Alert } from '../../core/alert.ts';
+import { type Alert, OPEN_STATES } from '../../core/alert.ts';
 
 /** An alert as dashboards and people search it. `alert` is the whole of it, not indexed: what `Journal.alerts` gives back. */
 export type AlertDocument = Readonly<Record<string, unknown>> & { readonly alert: Alert };
@@ -14,7 +14,7 @@ export function alertDocument(alert: Alert, seq: number): AlertDocument {
     rule: alert.rule,
     state: alert.state,
     // What a person still has to look at: confirmed and not over.
-    is_open: alert.state === 'firing' || alert.state === 'recovering',
+    is_open: OPEN_STATES.includes(alert.state),
     severity: alert.severity,
     severity_rank: severityRank(alert.severity),
     score: alert.score,
@@ -32,6 +32,7 @@ export function alertDocument(alert: Alert, seq: number): AlertDocument {
     resolved: alert.resolvedAt,
     updated: updatedAt(alert),
     seq,
+    incident: alert.incident,
     alert,
   };
 }

@@ -6,7 +6,9 @@ import { JournalEntries } from './journal-entries.ts';
 import { JournalProjection } from './journal-projection.ts';
 import { JournalSnapshot, type Snapshot } from './journal-snapshot.ts';
 import { ensureIndex } from './judge-indices.ts';
-import type { Alert, JournalBody, JournalEntry } from '../../core/alert.ts';
+import type { Alert, AuditRow, JournalBody, JournalEntry, MessageRecord } from '../../core/alert.ts';
+import type { Exception, Incident, Maintenance, Silence } from '../../core/incident.ts';
+import type { CommandResult } from '../../core/operator.ts';
 import type { Journal } from '../../core/ports.ts';
 import type { DurationMs } from '../../core/types.ts';
 import type { Elasticsearch } from './client.ts';
@@ -126,6 +128,43 @@ class IndexedJournal implements ElasticsearchJournal {
   async alerts(query: Parameters<Journal['alerts']>[0]): Promise<readonly Alert[]> {
     await this.#upToDate();
     return this.#projection.alerts(query);
+  }
+
+  async incidents(query: Parameters<Journal['incidents']>[0]): Promise<readonly Incident[]> {
+    await this.#upToDate();
+    return this.#projection.incidents(query);
+  }
+
+  // What these give back was written by `append` of this version.
+
+  async silences(query: Parameters<Journal['silences']>[0]): Promise<readonly Silence[]> {
+    await this.#upToDate();
+    return (await this.#projection.records('silence', query)) as readonly Silence[];
+  }
+
+  async maintenances(query: Parameters<Journal['maintenances']>[0]): Promise<readonly Maintenance[]> {
+    await this.#upToDate();
+    return (await this.#projection.records('maintenance', query)) as readonly Maintenance[];
+  }
+
+  async exceptions(query: Parameters<Journal['exceptions']>[0]): Promise<readonly Exception[]> {
+    await this.#upToDate();
+    return (await this.#projection.records('exception', query)) as readonly Exception[];
+  }
+
+  async commandResult(id: string): Promise<CommandResult | undefined> {
+    await this.#upToDate();
+    return (await this.#projection.record('command', id)) as CommandResult | undefined;
+  }
+
+  async audit(query: Parameters<Journal['audit']>[0]): Promise<readonly AuditRow[]> {
+    await this.#upToDate();
+    return (await this.#projection.audit(query)) as readonly AuditRow[];
+  }
+
+  async messages(query: Parameters<Journal['messages']>[0]): Promise<readonly MessageRecord[]> {
+    await this.#upToDate();
+    return this.#projection.messages(query);
   }
 
   async pending(): ReturnType<Journal['pending']> {

@@ -7,7 +7,7 @@ import type { EpochMs } from '../../core/types.ts';
 import type { Elasticsearch } from './client.ts';
 
 /** What the judge writes, and nobody else does. */
-export const JUDGE_INDICES = ['journal', 'snapshot', 'alert', 'outbox', 'lease', 'window', 'finding'] as const;
+export const JUDGE_INDICES = ['journal', 'snapshot', 'alert', 'incident', 'record', 'outbox', 'lease', 'window', 'finding'] as const;
 export type JudgeIndex = (typeof JUDGE_INDICES)[number];
 
 /** How an index is made, whatever its name, its shards and its replicas. */
@@ -35,7 +35,60 @@ const SHAPES: Readonly<Record<JudgeIndex, IndexShape>> = {
   journal: shape({ seq: long, at: date, actor: keyword, body: stored, prev: stored, hash: stored, writer: stored }),
   snapshot: shape({ kind: keyword, seq: long, parts: opaque, hash: stored, part: { type: 'binary' } }),
   lease: shape({ holder: keyword, beat: long, write: stored }),
-  outbox: shape({ id: keyword, channel: keyword, kind: keyword, attempts: integer, next_at: long, done: boolean, row: stored, through: long }),
+  outbox: shape({
+    id: keyword,
+    channel: keyword,
+    kind: keyword,
+    incident: keyword,
+    created: long,
+    attempts: integer,
+    next_at: long,
+    done: boolean,
+    result: keyword,
+    row: stored,
+    message: opaque,
+    through: long,
+  }),
+  incident: shape({
+    '@timestamp': date,
+    id: keyword,
+    incident_kind: keyword,
+    ...OWNER,
+    rule: keyword,
+    state: keyword,
+    is_open: boolean,
+    severity: keyword,
+    severity_rank: { type: 'byte' },
+    score: float,
+    risk: float,
+    alerts: integer,
+    keys: integer,
+    reopens: integer,
+    suppressed: integer,
+    fleet: keyword,
+    acknowledged_by: keyword,
+    started: date,
+    opened: date,
+    resolved: date,
+    updated: date,
+    seq: long,
+    incident: opaque,
+  }),
+  // What people decided (silences, maintenance, exceptions, answers to commands) and the audit of it.
+  record: shape({
+    '@timestamp': date,
+    record: keyword,
+    id: keyword,
+    at: long,
+    ends: long,
+    seq: long,
+    place: integer,
+    subject: keyword,
+    action: keyword,
+    actor: keyword,
+    note: stored,
+    value: opaque,
+  }),
   alert: shape({
     '@timestamp': date,
     id: keyword,
@@ -60,6 +113,7 @@ const SHAPES: Readonly<Record<JudgeIndex, IndexShape>> = {
     resolved: date,
     updated: date,
     seq: long,
+    incident: keyword,
     alert: opaque,
   }),
   finding: shape({

@@ -18,7 +18,7 @@ export type IndexTemplate = {
 };
 
 /** Grows with each change of a mapping or a setting below. */
-export const TEMPLATE_VERSION = 1;
+export const TEMPLATE_VERSION = 2;
 
 const PRIORITY = 300;
 const REFRESH_INTERVAL = '5s';

@@ -1,6 +1,9 @@
 import { type ChainCheck, GENESIS_HASH, canonicalJson, checkChain, entryHash, updatedAt } from '../journal-chain.ts';
-import type { Alert, JournalBody, JournalEntry, OutboxRow } from '../../core/alert.ts';
-import type { Journal } from '../../core/ports.ts';
+import { type RecordKind, auditRows, incidentUpdatedAt, messageOf, recordsOf } from '../journal-records.ts';
+import type { Alert, AuditRow, JournalBody, JournalEntry, MessageRecord, OutboxRow } from '../../core/alert.ts';
+import type { Exception, Incident, Maintenance, Silence } from '../../core/incident.ts';
+import type { CommandResult } from '../../core/operator.ts';
+import type { Journal, PageMark } from '../../core/ports.ts';
 import type { EpochMs } from '../../core/types.ts';
 
 type Snapshot = { readonly seq: number; readonly state: string };
@@ -63,8 +66,75 @@ class JournalList implements MemoryJournal {
       .filter((alert) => query.states?.includes(alert.state) !== false)
       .filter((alert) => updatedAt(alert) >= (query.since ?? Number.NEGATIVE_INFINITY))
       .filter((alert) => query.entity === undefined || alert.entity === query.entity)
+      .filter((alert) => query.ids?.includes(alert.id) !== false)
+      .filter((alert) => query.incident === undefined || alert.incident === query.incident)
+      .filter((alert) => isAfter(query.after, alert.startedAt, alert.id))
       .sort((a, b) => b.startedAt - a.startedAt || (a.id < b.id ? -1 : 1))
       .slice(0, query.limit);
+  }
+
+  async incidents(query: Parameters<Journal['incidents']>[0]): Promise<readonly Incident[]> {
+    const byId = new Map<string, Incident>();
+    for (const entry of this.#state.entries) for (const incident of entry.incidents ?? []) byId.set(incident.id, incident);
+    return [...byId.values()]
+      .filter((incident) => query.states?.includes(incident.state) !== false)
+      .filter((incident) => incidentUpdatedAt(incident) >= (query.since ?? Number.NEGATIVE_INFINITY))
+      .filter((incident) => query.lineage === undefined || incident.lineage === query.lineage)
+      .filter((incident) => query.ids?.includes(incident.id) !== false)
+      .filter((incident) => isAfter(query.after, incident.startedAt, incident.id))
+      .sort((a, b) => b.startedAt - a.startedAt || (a.id < b.id ? -1 : 1))
+      .slice(0, query.limit);
+  }
+
+  async silences(query: Parameters<Journal['silences']>[0]): Promise<readonly Silence[]> {
+    return this.#records('silence', query.inForceAt) as readonly Silence[];
+  }
+
+  async maintenances(query: Parameters<Journal['maintenances']>[0]): Promise<readonly Maintenance[]> {
+    return this.#records('maintenance', query.inForceAt) as readonly Maintenance[];
+  }
+
+  async exceptions(query: Parameters<Journal['exceptions']>[0]): Promise<readonly Exception[]> {
+    return this.#records('exception', query.inForceAt) as readonly Exception[];
+  }
+
+  async commandResult(id: string): Promise<CommandResult | undefined> {
+    return this.#state.entries.flatMap((entry) => entry.commands ?? []).find((result) => result.id === id);
+  }
+
+  async audit(query: Parameters<Journal['audit']>[0]): Promise<readonly AuditRow[]> {
+    return this.#state.entries
+      .toReversed()
+      .filter((entry) => query.before === undefined || entry.seq < query.before)
+      .flatMap((entry) => auditRows(entry.seq, entry))
+      .filter((row) => query.subject === undefined || row.subject === query.subject)
+      .slice(0, query.limit);
+  }
+
+  async messages(query: Parameters<Journal['messages']>[0]): Promise<readonly MessageRecord[]> {
+    const byId = new Map<string, MessageRecord>();
+    for (const { outbox, deliveries } of this.#state.entries) {
+      for (const row of outbox) if (!byId.has(row.id)) byId.set(row.id, messageOf(row));
+      for (const { row, at, attempt, result, reason } of deliveries) {
+        const known = byId.get(row);
+        if (known === undefined || known.result !== 'waiting') continue;
+        byId.set(row, { ...known, at, attempts: attempt, result: result === 'retry' ? 'waiting' : result, ...(reason === undefined ? {} : { reason }) });
+      }
+    }
+    return [...byId.values()]
+      .filter((message) => query.incident === undefined || message.incident === query.incident)
+      .filter((message) => query.channel === undefined || message.channel === query.channel)
+      .filter((message) => isAfter(query.after, message.createdAt, message.id))
+      .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))
+      .slice(0, query.limit);
+  }
+
+  #records(kind: RecordKind, inForceAt: EpochMs | undefined): readonly object[] {
+    const newest = new Map(this.#state.entries.flatMap((entry) => recordsOf(entry.seq, entry)).map((record) => [`${record.kind} ${record.id}`, record]));
+    return [...newest.values()]
+      .filter((record) => record.kind === kind && (inForceAt === undefined || record.ends > inForceAt))
+      .sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1))
+      .map((record) => record.value);
   }
 
   async pending(): ReturnType<Journal['pending']> {
@@ -92,6 +162,10 @@ class JournalList implements MemoryJournal {
   async [Symbol.asyncDispose](): Promise<void> {
     // Nothing is open.
   }
+}
+
+function isAfter(mark: PageMark | undefined, at: EpochMs, id: string): boolean {
+  return mark === undefined || at < mark.at || (at === mark.at && id > mark.id);
 }
 
 /** A copy of what was appended, as a database would give it back. */

@@ -6,8 +6,11 @@ import { StorageFault } from './fault.ts';
 import { projectEntry } from './project-entry.ts';
 import { ReaderPool } from './reader-pool.ts';
 import { STATE_MIGRATIONS } from './schema.ts';
-import type { Alert, JournalBody, JournalEntry, OutboxRow } from '../../core/alert.ts';
-import type { Journal } from '../../core/ports.ts';
+import type { RecordKind } from '../journal-records.ts';
+import type { Alert, AuditRow, JournalBody, JournalEntry, MessageRecord, OutboxRow } from '../../core/alert.ts';
+import type { Exception, Incident, Maintenance, Silence } from '../../core/incident.ts';
+import type { CommandResult } from '../../core/operator.ts';
+import type { Journal, PageMark } from '../../core/ports.ts';
 
 export const STATE_FILE = 'state.db';
 
@@ -32,6 +35,17 @@ const CACHE_KIB = 4096;
 const PRAGMAS = 'pragma journal_mode = wal; pragma synchronous = full';
 /** Entries read at once, so that neither memory nor the thread is held for a long journal. */
 const ENTRIES_PER_READ = 256;
+
+/** What a list is sorted by: newest first, then by id. */
+const SORTED_BY = { alert: 'opened', incident: 'opened', message: 'created' } as const;
+
+type ListQuery = {
+  readonly conditions: readonly string[];
+  readonly values: readonly (string | number)[];
+  readonly ids?: readonly string[] | undefined;
+  readonly limit: number | undefined;
+  readonly after: PageMark | undefined;
+};
 
 /** The journal in one SQLite file. One process writes, any number may read. World faults are thrown as `StorageFault`, with nothing appended. */
 export async function openJournal(options: JournalOptions): Promise<SqliteJournal> {
@@ -111,8 +125,85 @@ class JournalFile implements SqliteJournal {
       conditions.push('entity = ?');
       values.push(query.entity);
     }
-    const sql = `select body from alert where ${conditions.join(' and ')} order by opened desc, id limit ?`;
-    return this.#readers.read((reader) => reader.all(sql, ...values, query.limit ?? -1).map((row) => parseAlert(text(row, 0))));
+    if (query.incident !== undefined) {
+      conditions.push('incident = ?');
+      values.push(query.incident);
+    }
+    return this.#listed<Alert>('alert', { conditions, values, ids: query.ids, limit: query.limit, after: query.after });
+  }
+
+  async incidents(query: Parameters<Journal['incidents']>[0]): Promise<readonly Incident[]> {
+    const conditions = ['true'];
+    const values: (string | number)[] = [];
+    if (query.states !== undefined) {
+      conditions.push('state in (select value from json_each(?))');
+      values.push(JSON.stringify(query.states));
+    }
+    if (query.since !== undefined) {
+      conditions.push('updated >= ?');
+      values.push(query.since);
+    }
+    if (query.lineage !== undefined) {
+      conditions.push('lineage = ?');
+      values.push(query.lineage);
+    }
+    return this.#listed<Incident>('incident', { conditions, values, ids: query.ids, limit: query.limit, after: query.after });
+  }
+
+  async silences(query: Parameters<Journal['silences']>[0]): Promise<readonly Silence[]> {
+    return this.#records<Silence>('silence', query.inForceAt);
+  }
+
+  async maintenances(query: Parameters<Journal['maintenances']>[0]): Promise<readonly Maintenance[]> {
+    return this.#records<Maintenance>('maintenance', query.inForceAt);
+  }
+
+  async exceptions(query: Parameters<Journal['exceptions']>[0]): Promise<readonly Exception[]> {
+    return this.#records<Exception>('exception', query.inForceAt);
+  }
+
+  async commandResult(id: string): Promise<CommandResult | undefined> {
+    const row = this.#readers.read((reader) => reader.get(`select body from record where kind = 'command' and id = ?`, id));
+    return row === undefined ? undefined : parsed<CommandResult>(row);
+  }
+
+  async audit(query: Parameters<Journal['audit']>[0]): Promise<readonly AuditRow[]> {
+    const subject = query.subject === undefined ? '' : 'and subject = ?';
+    const sql = `select body from record where kind = 'audit' and seq < ? ${subject} order by seq desc, cast(substr(id, instr(id, '.') + 1) as int) limit ?`;
+    const values = [query.before ?? Number.MAX_SAFE_INTEGER, ...(query.subject === undefined ? [] : [query.subject]), query.limit ?? -1];
+    return this.#readers.read((reader) => reader.all(sql, ...values).map((row) => parsed<AuditRow>(row)));
+  }
+
+  async messages(query: Parameters<Journal['messages']>[0]): Promise<readonly MessageRecord[]> {
+    const conditions = ['true'];
+    const values: (string | number)[] = [];
+    for (const [column, value] of [['incident', query.incident] as const, ['channel', query.channel] as const]) {
+      if (value === undefined) continue;
+      conditions.push(`${column} = ?`);
+      values.push(value);
+    }
+    return this.#listed<MessageRecord>('message', { conditions, values, limit: query.limit, after: query.after });
+  }
+
+  #listed<T>(table: keyof typeof SORTED_BY, query: ListQuery): readonly T[] {
+    const at = SORTED_BY[table];
+    const conditions = [...query.conditions];
+    const values = [...query.values];
+    if (query.ids !== undefined) {
+      conditions.push('id in (select value from json_each(?))');
+      values.push(JSON.stringify(query.ids));
+    }
+    if (query.after !== undefined) {
+      conditions.push(`(${at} < ? or (${at} = ? and id > ?))`);
+      values.push(query.after.at, query.after.at, query.after.id);
+    }
+    const sql = `select body from ${table} where ${conditions.join(' and ')} order by ${at} desc, id limit ?`;
+    return this.#readers.read((reader) => reader.all(sql, ...values, query.limit ?? -1).map((row) => parsed<T>(row)));
+  }
+
+  #records<T>(kind: RecordKind, inForceAt: number | undefined): readonly T[] {
+    const sql = 'select body from record where kind = ? and ends > ? order by at desc, id';
+    return this.#readers.read((reader) => reader.all(sql, kind, inForceAt ?? -1).map((row) => parsed<T>(row)));
   }
 
   async pending(): ReturnType<Journal['pending']> {
@@ -127,7 +218,7 @@ class JournalFile implements SqliteJournal {
   async rebuildProjections(): Promise<void> {
     this.#mustWrite();
     this.#connection.transact(() => {
-      this.#connection.db.exec('delete from alert; delete from outbox');
+      this.#connection.db.exec('delete from alert; delete from outbox; delete from incident; delete from record; delete from message');
       for (const row of this.#connection.iterate('select seq, body, prev, hash from entry order by seq'))
         projectEntry(this.#connection, int(row, 0), entryOf(row));
     });
@@ -155,8 +246,8 @@ function entryOf(row: Row): JournalEntry {
   return { ...body, seq: int(row, 0), prevHash: text(row, 2), hash: text(row, 3) };
 }
 
-function parseAlert(json: string): Alert {
-  return JSON.parse(json) as Alert;
+function parsed<T>(row: Row): T {
+  return JSON.parse(text(row, 0)) as T;
 }
 
 function parseOutboxRow(json: string): OutboxRow {

@@ -76,4 +76,17 @@ export const STATE_MIGRATIONS: Migrations = [
   create index outbox_pending on outbox(next_at, row) where done = 0;
   create table snapshot(id integer primary key check (id = 1), seq int not null, state text not null) strict;
   `,
+  `
+  -- Incidents, what people decided, and what became of each message. Of the entries before there are none.
+  alter table alert add column incident text;
+  create index alert_incident on alert(incident);
+  create table incident(id text primary key, state text not null, lineage text not null, opened int not null, updated int not null, version int not null, body text not null) strict, without rowid;
+  create index incident_opened on incident(opened, id);
+  create table record(kind text not null, id text not null, at int not null, ends int not null, subject text not null, seq int not null, body text not null, primary key(kind, id)) strict, without rowid;
+  create index record_at on record(kind, at, id);
+  create index record_seq on record(kind, seq);
+  create table message(id text primary key, channel text not null, incident text, created int not null, body text not null) strict, without rowid;
+  create index message_created on message(created, id);
+  create index message_incident on message(incident);
+  `,
 ];

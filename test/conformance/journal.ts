@@ -34,6 +34,8 @@ export function alertOf(id: string, over: Partial<Alert> = {}): Alert {
     peak: 1200,
     findings: 1,
     reopens: 0,
+    dips: 0,
+    excess: 0,
     finding: {
       id: `requests-per-minute|${entity}|0|critical`,
       rule: 'requests-per-minute',

@@ -78,6 +78,8 @@ export function alertOf(parts: Partial<Alert> = {}): Alert {
     peak: found.observed,
     findings: 1,
     reopens: 0,
+    dips: 0,
+    excess: 0,
     finding: found,
     ...parts,
   };

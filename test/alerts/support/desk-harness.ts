@@ -6,6 +6,7 @@ import { MINUTE_MS } from '../../../core/window.ts';
 import { AlertDesk, type DeskEvent, type DeskOptions } from '../../../alerts/desk.ts';
 import { type RuleSpec, thresholdSpec } from '../../../alerts/rule-spec.ts';
 import { memoryJournal } from '../../../storage/memory/journal.ts';
+import { journalViews } from '../../support/journal-views.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 import { M0, RULE, T0, plainDirectory } from './build.ts';
 import { ScriptedNotifier } from './scripted-notifier.ts';
@@ -95,7 +96,7 @@ export class DeskHarness {
         await journal.saveSnapshot(snapshot);
       },
       snapshot: async () => (this.#isSnapshotHidden ? undefined : journal.snapshot()),
-      alerts: (query) => journal.alerts(query),
+      ...journalViews(journal),
       pending: () => journal.pending(),
       [Symbol.asyncDispose]: () => journal[Symbol.asyncDispose](),
     };

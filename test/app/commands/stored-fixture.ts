@@ -103,6 +103,8 @@ export function alertOf(fields: Partial<Alert> & Pick<Alert, 'id' | 'entity' | '
     peak: 1500,
     findings: 3,
     reopens: 0,
+    dips: 0,
+    excess: 0,
     finding: {
       id: `finding-${fields.id}`,
       rule: 'request_rate',

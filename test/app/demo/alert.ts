@@ -22,6 +22,8 @@ export function alertOf(given: { readonly entity?: EntityId; readonly at: number
     peak: 1_001,
     findings: 1,
     reopens: 0,
+    dips: 0,
+    excess: 0,
     ...over,
     finding: {
       id: 'f',

@@ -181,6 +181,8 @@ class ReferencePipeline implements DemoPipeline {
       peak: observed,
       findings: 1,
       reopens: 0,
+      dips: 0,
+      excess: 0,
       finding,
     };
     this.#alerts.set(id, alert);

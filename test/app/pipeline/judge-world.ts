@@ -1,4 +1,5 @@
 /** Processes that wait for the judge's seat over one memory store, journal, lease and bus, on one virtual clock. */
+import { journalViews } from '../../support/journal-views.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import type { Alert, Notification } from '../../../core/alert.ts';
 import { encodeCells, readCells } from '../../../core/cells.ts';
 import { emptyCounters, mergeCounters } from '../../../core/counters.ts';
 import type { PartialBatch } from '../../../core/partial.ts';
-import type { BusEvent, Journal, LeaseStore, MetricStore, WindowStore } from '../../../core/ports.ts';
+import type { BusEvent, Journal, JournalViews, LeaseStore, MetricStore, WindowStore } from '../../../core/ports.ts';
 import { Secret } from '../../../core/secret.ts';
 import { Sketch } from '../../../core/sketch/sketch.ts';
 import { type EntityId, type Minute, OK } from '../../../core/types.ts';
@@ -256,12 +257,12 @@ export class JudgeWorld {
   }
 }
 
-function methods(journal: Journal, process: JudgeProcess): Pick<Journal, 'head' | 'saveSnapshot' | 'snapshot' | 'alerts' | 'pending'> {
+function methods(journal: Journal, process: JudgeProcess): Pick<Journal, 'head' | 'saveSnapshot' | 'snapshot' | 'pending'> & JournalViews {
   return {
     head: () => process.alive(() => journal.head()),
     saveSnapshot: (snapshot) => process.alive(() => journal.saveSnapshot(snapshot)),
     snapshot: () => process.alive(() => journal.snapshot()),
-    alerts: (query) => process.alive(() => journal.alerts(query)),
+    ...journalViews(journal, (read) => process.alive(read)),
     pending: () => process.alive(() => journal.pending()),
   };
 }

@@ -91,6 +91,8 @@ export function sampleAlert(spec: AlertSpec): Alert {
     peak: spec.observed,
     findings: spec.minutes,
     reopens: 0,
+    dips: 0,
+    excess: 0,
     finding: {
       id: `${spec.rule}|${spec.entity}|${spec.from}|${spec.severity}`,
       rule: spec.rule,
