@@ -46,6 +46,11 @@ export class Pump {
     return Array.from(this.#partitions.values(), (partition) => partition.progress);
   }
 
+  /** After `run`: partitions of which something was read and given up, since the store refused it while this process stopped. It is read again. */
+  get unstored(): readonly string[] {
+    return [...this.#partitions.values()].filter(({ delivery }) => delivery.isDropped).map(({ label }) => label);
+  }
+
   /** Runs until the source ends or `signal` aborts; then what was read is stored. */
   async run(signal: AbortSignal): Promise<void> {
     const { source, clock, bus } = this.#deps;

@@ -60,6 +60,9 @@ const HEAP_FLAG = '--optimize-for-size';
 /** The store is one writer: more threads would wait for it. */
 const BACKLOG_THREADS_MAX = 4;
 
+/** Told to stop, it tries so long to have stored what was read; whoever stops processes kills them after half a minute. */
+const STORE_GRACE_MS = 5000;
+
 async function start(io: Io, logs: readonly string[], options: Options): Promise<void> {
   const { config, file, layers } = configuredBy(options, io);
   const { roles } = options;
@@ -67,6 +70,7 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
   const threads = isOneOfMany ? 1 : Math.min(availableParallelism(), BACKLOG_THREADS_MAX);
   if (threads < 2 && !isOneOfMany) setFlagsFromString(HEAP_FLAG);
   const log = runLog(io, config.log.level);
+  let unstored: readonly string[] = [];
   const sources = roles.has('ingest') ? sourcesFor(logs, config, roles) : [];
   checkRoles(config, roles);
   const directory = config.store.directory;
@@ -92,7 +96,7 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
         pepper,
         holder,
         roles,
-        openStores: () => openStores(config, { clock }),
+        openStores: () => openStores(config, { clock, signal: delayed(stop.signal, STORE_GRACE_MS) }),
         openBus: sharedBusOf(config, deps),
         sources: [...sourcesOf(sources, config, deps), ...(http === undefined ? [] : [http.source])],
         clock,
@@ -118,13 +122,25 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
     );
     await http?.listen(() => pipeline.partitions());
     await pipeline.run(stop.signal);
+    unstored = pipeline.unstored;
     schedule[Symbol.dispose]();
     if (!isOneOfMany) await housekeeping(pipeline, config, clock, log);
   } catch (error) {
     if (isWorldFault(error) && error instanceof Error) throw new CliError(error.message, undefined, { cause: error });
     throw error;
   }
-  log.info('stopped; everything that was read is stored');
+  if (unstored.length === 0) log.info('stopped; everything that was read is stored');
+  else
+    log.warn(
+      `stopped; not everything that was read is stored, since the store refused it: ${unstored.join(', ')}; nothing is lost, the next process reads it again`,
+    );
+}
+
+/** Aborts so long after `signal`. */
+function delayed(signal: AbortSignal, ms: number): AbortSignal {
+  const controller = new AbortController();
+  signal.addEventListener('abort', () => void setTimeout(() => controller.abort(), ms).unref(), { once: true });
+  return controller.signal;
 }
 
 /** A process that only reads, or only judges, needs the others to be able to hear it. */

@@ -161,6 +161,11 @@ export class Pipeline implements AsyncDisposable {
     return this.#parts.stores.retain(now);
   }
 
+  /** After `run`: partitions of which not everything that was read is stored. */
+  get unstored(): readonly string[] {
+    return this.#parts.pumps.flatMap((pump) => pump.unstored);
+  }
+
   partitions(): readonly PartitionState[] {
     return this.#parts.pumps.flatMap((pump) => pump.partitions());
   }

@@ -18,8 +18,14 @@ import { openMetricStore } from '../../storage/sqlite/metric-store.ts';
 import type { Config, ElasticsearchConfig } from '../config/config.ts';
 import type { StoreStats, Stores } from '../pipeline/pipeline.ts';
 
+export type StoresDeps = {
+  readonly clock: Clock;
+  /** Aborted: what Elasticsearch does not take is not tried again. */
+  readonly signal?: AbortSignal;
+};
+
 /** Opens what the configuration names: files of the data directory, or Elasticsearch. */
-export async function openStores(config: Config, deps: { readonly clock: Clock }): Promise<Stores> {
+export async function openStores(config: Config, deps: StoresDeps): Promise<Stores> {
   const { elasticsearch, directory } = config.store;
   return elasticsearch === undefined ? openEmbedded(directory) : openShared({ ...elasticsearch, retention: config.store.retention }, deps);
 }
@@ -42,13 +48,13 @@ async function openEmbedded(directory: string): Promise<Stores> {
   };
 }
 
-async function openShared(config: ElasticsearchConfig & { readonly retention: Retention }, { clock }: { readonly clock: Clock }): Promise<Stores> {
+async function openShared(config: ElasticsearchConfig & { readonly retention: Retention }, { clock, signal }: StoresDeps): Promise<Stores> {
   const { prefix, shards, replicas } = config;
   await using stack = new AsyncDisposableStack();
   const elasticsearch = stack.use(await connectElasticsearch(config, clock));
   // One bound of requests in flight for everything that this process writes.
   const writer = new BulkWriter(elasticsearch);
-  const store = stack.use(await openIndexedStore({ prefix, shards, replicas }, { elasticsearch, writer }));
+  const store = stack.use(await openIndexedStore({ prefix, shards, replicas }, { elasticsearch, writer, ...(signal === undefined ? {} : { signal }) }));
   const journal = stack.use(await openIndexedJournal({ elasticsearch, prefix }));
   const lease = await openLeaseStore({ elasticsearch, prefix });
   const retention = judgeRetention(config.retention);

@@ -33,6 +33,8 @@ export type MetricStoreDeps = {
   readonly elasticsearch: Elasticsearch;
   /** One for the whole process. Default one of its own. */
   readonly writer?: BulkWriter;
+  /** Aborted: batches are tried once more, and what is refused then is said at once. */
+  readonly signal?: AbortSignal;
 };
 
 /** Later than any window: everything is folded. */
@@ -57,12 +59,15 @@ class ElasticsearchStore implements MetricStore {
   readonly #folder: Folder;
   readonly #retainer: Retainer;
   readonly #closing = new AbortController();
+  /** Nobody waits for another try any more. */
+  readonly #hurry: AbortSignal;
   readonly #putting = new Set<Promise<Outcome>>();
 
   constructor(
     { names, rowsMax }: { readonly names: IndexNames; readonly rowsMax: number },
-    { elasticsearch, writer = new BulkWriter(elasticsearch) }: MetricStoreDeps,
+    { elasticsearch, writer = new BulkWriter(elasticsearch), signal }: MetricStoreDeps,
   ) {
+    this.#hurry = signal === undefined ? this.#closing.signal : AbortSignal.any([this.#closing.signal, signal]);
     const controls = new Controls(elasticsearch, names.control);
     const marks = new Marks({ elasticsearch, writer, controls });
     const eras = new Eras({ elasticsearch, controls });
@@ -113,7 +118,7 @@ class ElasticsearchStore implements MetricStore {
 
   async put(batch: PartialBatch): Promise<Outcome> {
     if (this.#closing.signal.aborted) return failed('elasticsearch: the store is closed', true);
-    const putting = this.#batches.put(batch, this.#closing.signal);
+    const putting = this.#batches.put(batch, this.#hurry);
     this.#putting.add(putting);
     try {
       return await putting;
