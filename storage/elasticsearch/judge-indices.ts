@@ -6,8 +6,8 @@ import type { estypes } from '@elastic/elasticsearch';
 import type { EpochMs } from '../../core/types.ts';
 import type { Elasticsearch } from './client.ts';
 
-/** What the judge writes, and nobody else does. */
-export const JUDGE_INDICES = ['journal', 'snapshot', 'alert', 'incident', 'record', 'outbox', 'lease', 'window', 'finding'] as const;
+/** What the judge writes, and nobody else does; `command` is where people's tools leave what the judge then removes. */
+export const JUDGE_INDICES = ['journal', 'snapshot', 'alert', 'incident', 'record', 'outbox', 'lease', 'command', 'window', 'finding'] as const;
 export type JudgeIndex = (typeof JUDGE_INDICES)[number];
 
 /** How an index is made, whatever its name, its shards and its replicas. */
@@ -34,6 +34,7 @@ const OWNER = { key: keyword, kind: keyword, name: keyword, label: keyword };
 const SHAPES: Readonly<Record<JudgeIndex, IndexShape>> = {
   journal: shape({ seq: long, at: date, actor: keyword, body: stored, prev: stored, hash: stored, writer: stored }),
   snapshot: shape({ kind: keyword, seq: long, parts: opaque, hash: stored, part: { type: 'binary' } }),
+  command: shape({ at: date, id: keyword, order: long, command: stored }),
   lease: shape({ holder: keyword, beat: long, write: stored }),
   outbox: shape({
     id: keyword,
