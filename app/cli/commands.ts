@@ -18,6 +18,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'run', summary: 'watch logs for ever: store, judge, alert on Slack and by email', load: () => import('../commands/run.ts') },
   { name: 'keys', summary: 'list keys, or show one: requests, errors, bytes, addresses, latency', load: () => import('../commands/keys.ts') },
   { name: 'alerts', summary: 'list alerts, open or past', load: () => import('../commands/alerts.ts') },
+  { name: 'notify', summary: 'send a marked sample to a channel', load: () => import('../commands/notify.ts') },
   { name: 'setup', summary: 'make the topics and indices that the first run needs, and say what the servers lack', load: () => import('../commands/setup.ts') },
   { name: 'dlq', summary: 'look at records that could not be read, and put them back', load: () => import('../commands/dlq.ts') },
   { name: 'generation', summary: 'begin anew with a topic that was made anew', load: () => import('../commands/generation.ts') },

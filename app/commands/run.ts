@@ -114,7 +114,7 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
     const isDefault = layers.origin(['ops', 'listen']).kind === 'default';
     stack.use(await startOps(config, { pipeline, flow, http, clock, onProblem, isDefault }));
     using schedule = startSchedule(pipeline, config, { clock, log });
-    const channels = [...config.alerts.channels.slack, ...config.alerts.channels.email].map(({ name }) => name);
+    const channels = config.alerts.channels.map(({ name }) => name);
     const names = [...sources.flatMap(sourceNames), ...(http?.address === undefined ? [] : [`http://${http.address}/v1/events`])];
     log.info(
       `${names.length === 0 ? `waiting to judge` : `watching ${names.join(', ')}`}; data in ${config.store.elasticsearch === undefined ? directory : config.store.elasticsearch.nodes.join(', ')}; ` +

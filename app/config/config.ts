@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import type { EmailConfig } from '../../alerts/notify/email/config.ts';
-import type { SlackConfig } from '../../alerts/notify/slack/config.ts';
+import type { ChannelConfig } from '../../alerts/notify/channel.ts';
 import type { RuleLimits } from '../../core/directory.ts';
 import type { Retention } from '../../core/ports.ts';
 import type { Secret } from '../../core/secret.ts';
@@ -64,9 +63,6 @@ export type ApiConfig = WithTls<z.output<typeof apiSchema>>;
 /** A rule's limits for everybody; undefined is off. */
 export type RuleConfig = RuleLimits & { readonly enabled: boolean };
 
-export type SlackChannelConfig = SlackConfig & { readonly name: string };
-export type EmailChannelConfig = EmailConfig & { readonly name: string };
-
 /** The configuration as the program uses it: defaults filled in, units resolved, secrets read, frozen. */
 export type Config = {
   readonly sources: readonly SourceConfig[];
@@ -97,7 +93,8 @@ export type Config = {
   readonly api: ApiConfig | undefined;
   readonly ops: OpsConfig;
   readonly alerts: {
-    readonly channels: { readonly slack: readonly SlackChannelConfig[]; readonly email: readonly EmailChannelConfig[] };
+    /** Of all kinds. */
+    readonly channels: readonly ChannelConfig[];
     readonly fallback: string | undefined;
     readonly digest: { readonly enabled: boolean; readonly at: string; readonly timezone: string };
   };

@@ -1,3 +1,4 @@
+import { CHANNEL_KINDS } from '../../alerts/notify/registry.ts';
 import { RULES } from '../../detectors/registry.ts';
 import { didYouMean } from '../cli/suggest.ts';
 import type { Path } from './diagnostic.ts';
@@ -119,7 +120,7 @@ function successorFaults(tree: unknown): Fault[] {
 function channelFaults(tree: unknown): Fault[] {
   const seen = new Map<string, string>();
   const faults: Fault[] = [];
-  for (const kind of ['slack', 'email']) {
+  for (const { kind } of CHANNEL_KINDS) {
     for (const { index, entry } of list(tree, 'alerts', 'channels', kind)) {
       const { name } = entry;
       if (typeof name !== 'string') continue;

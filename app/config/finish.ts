@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import type { z } from 'zod';
-import { emailConfig } from '../../alerts/notify/email/config.ts';
-import { slackConfig } from '../../alerts/notify/slack/config.ts';
+import { CHANNEL_KINDS } from '../../alerts/notify/registry.ts';
+import type { ChannelConfig, ChannelKind } from '../../alerts/notify/channel.ts';
 import { Secret } from '../../core/secret.ts';
 import { systemReason } from '../cli/errors.ts';
 import { defaultDataDirectory } from '../data-dir.ts';
 import type { ServerTls } from '../http/tls.ts';
-import type { Config, ElasticsearchConfig, EmailChannelConfig, KafkaConfig, ReadingConfig, RuleConfig, SlackChannelConfig, SourceConfig } from './config.ts';
+import type { Config, ElasticsearchConfig, KafkaConfig, ReadingConfig, RuleConfig, SourceConfig } from './config.ts';
 import type { Diagnostic, Path } from './diagnostic.ts';
 import type { Layers } from './layers.ts';
-import type { SecretRef } from './schema/fields.ts';
+import { SecretRef, TextRef } from './schema/fields.ts';
 import type { ParsedConfig } from './schema/schema.ts';
 import { readSecret } from './secrets.ts';
 import { isSecretPath } from './shape.ts';
@@ -82,10 +82,7 @@ export class Finish {
       api: parsed.api === undefined ? undefined : { ...parsed.api, tls: this.#serverTls(parsed.api.tls, ['api', 'tls']) },
       ops: parsed.ops,
       alerts: {
-        channels: {
-          slack: parsed.alerts.channels.slack.map((channel, index) => this.#slack(channel, ['alerts', 'channels', 'slack', index])),
-          email: parsed.alerts.channels.email.map((channel, index) => this.#email(channel, ['alerts', 'channels', 'email', index])),
-        },
+        channels: this.#channels(parsed.alerts.channels),
         fallback: parsed.alerts.fallback,
         digest: { ...parsed.alerts.digest, timezone: parsed.alerts.digest.timezone === 'local' ? localTimezone() : parsed.alerts.digest.timezone },
       },
@@ -140,23 +137,6 @@ export class Finish {
     };
   }
 
-  #slack({ name, timeout, ...channel }: ParsedConfig['alerts']['channels']['slack'][number], at: Path): SlackChannelConfig {
-    const config = { ...channel, webhookUrl: this.#secret(channel.webhookUrl, [...at, 'webhookUrl']), timeoutMs: timeout };
-    this.#crossCheck(slackConfig, config, at);
-    return { name, ...config };
-  }
-
-  #email({ name, timeout, ca, auth, ...channel }: ParsedConfig['alerts']['channels']['email'][number], at: Path): EmailChannelConfig {
-    const config = {
-      ...channel,
-      timeoutMs: timeout,
-      ca: ca === undefined ? undefined : this.#text(ca, [...at, 'ca']),
-      auth: auth === undefined ? undefined : { user: auth.user, password: this.#secret(auth.password, [...at, 'auth', 'password']) },
-    };
-    this.#crossCheck(emailConfig, config, at);
-    return { name, ...config };
-  }
-
   #serverTls(tls: NonNullable<ParsedConfig['http']>['tls'], at: Path): ServerTls | undefined {
     if (tls === undefined) return undefined;
     return {
@@ -164,6 +144,28 @@ export class Finish {
       key: this.#secret(tls.key, [...at, 'key']),
       clientCa: tls.clientCa === undefined ? undefined : this.#text(tls.clientCa, [...at, 'clientCa']),
     };
+  }
+
+  #channels(parsed: ParsedConfig['alerts']['channels']): readonly ChannelConfig[] {
+    return CHANNEL_KINDS.flatMap((kind) =>
+      (parsed[kind.kind] ?? []).map((channel, index) => this.#channel(kind, channel, ['alerts', 'channels', kind.kind, index])),
+    );
+  }
+
+  #channel(kind: ChannelKind, parsed: ParsedConfig['alerts']['channels'][string][number], at: Path): ChannelConfig {
+    const { name, minSeverity, ...written } = parsed;
+    const settings = this.#resolved(written, at);
+    this.#crossCheck(kind.config, settings, at);
+    return { kind: kind.kind, name, minSeverity, settings };
+  }
+
+  /** The same with secrets and texts in place of the references to them. */
+  #resolved(value: unknown, at: Path): unknown {
+    if (value instanceof SecretRef) return this.#secret(value, at);
+    if (value instanceof TextRef) return this.#text(value.path, at);
+    if (Array.isArray(value)) return value.map((item: unknown, index) => this.#resolved(item, [...at, index]));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).flatMap(([name, item]) => (item === undefined ? [] : [[name, this.#resolved(item, [...at, name])]])));
   }
 
   /** What only the channel itself knows, such as whether a webhook is an https:// address. */

@@ -1,75 +1,36 @@
 import { connect } from 'node:net';
-import { EmailNotifier } from '../../alerts/notify/email/index.ts';
-import { SlackNotifier } from '../../alerts/notify/slack/index.ts';
-import type { Notification } from '../../core/alert.ts';
+import type { ChannelConfig } from '../../alerts/notify/channel.ts';
+import { channelKindOf } from '../../alerts/notify/registry.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { Notifier } from '../../core/ports.ts';
 import { systemReason } from '../cli/errors.ts';
 import { printable } from '../cli/text.ts';
 import type { Config } from '../config/config.ts';
+import { sendSample } from '../notify-sample.ts';
 import { type CheckRow, fail, ok, warn } from './check.ts';
 
 const CONNECT_MS = 5_000;
-const SEND_MS = 30_000;
-
-type Channel = { readonly kind: string; readonly name: string; readonly host: string; readonly port: number; notifier(clock: Clock): Notifier };
 
 /** Can each channel be reached? With `isSending` a marked sample goes out, else it is a TCP connection and nothing more. */
 export async function checkChannels(alerts: Config['alerts'], options: { readonly isSending: boolean; readonly clock: Clock }): Promise<readonly CheckRow[]> {
-  const channels = channelsOf(alerts);
-  if (channels.length === 0)
+  if (alerts.channels.length === 0)
     return [warn('channels', 'no channel is configured, so nobody is told of alerts', 'add Slack or email under alerts.channels in the configuration')];
-  return Promise.all(channels.map((channel) => checkChannel(channel, options)));
+  return Promise.all(alerts.channels.map((channel) => checkChannel(channel, options)));
 }
 
-function channelsOf(alerts: Config['alerts']): readonly Channel[] {
-  return [
-    ...alerts.channels.slack.map((config): Channel => {
-      const url = new URL(config.webhookUrl.reveal());
-      const port = url.port === '' ? (url.protocol === 'http:' ? 80 : 443) : Number(url.port);
-      return {
-        kind: 'slack',
-        name: config.name,
-        host: url.hostname.replace(/^\[|\]$/g, ''),
-        port,
-        notifier: (clock) => new SlackNotifier(config, { name: config.name, now: () => clock.now() }),
-      };
-    }),
-    ...alerts.channels.email.map((config): Channel => ({
-      kind: 'email',
-      name: config.name,
-      host: config.host,
-      port: config.port,
-      notifier: () => new EmailNotifier(config, { name: config.name }),
-    })),
-  ];
-}
-
-async function checkChannel(channel: Channel, options: { readonly isSending: boolean; readonly clock: Clock }): Promise<CheckRow> {
+async function checkChannel(channel: ChannelConfig, options: { readonly isSending: boolean; readonly clock: Clock }): Promise<CheckRow> {
+  const kind = channelKindOf(channel.kind);
   const name = `${channel.kind} ${printable(channel.name)}`;
-  const where = `${printable(channel.host)}:${channel.port}`;
-  const fault = await tcpFault(channel.host, channel.port);
-  if (fault !== undefined)
-    return fail(name, `${where} cannot be reached: ${fault}`, 'check the address, the name server and the firewall between here and there');
+  const targets = kind.targets(channel.settings);
+  const where = targets.map(({ host, port }) => `${printable(host)}:${port}`).join(', ');
+  for (const { host, port } of targets) {
+    const fault = await tcpFault(host, port);
+    if (fault !== undefined)
+      return fail(name, `${printable(host)}:${port} cannot be reached: ${fault}`, 'check the address, the name server and the firewall between here and there');
+  }
   if (!options.isSending) return ok(name, `${where} answers; keywatch doctor --send also sends a sample`);
-  const outcome = await channel.notifier(options.clock).notify(sample(options.clock), AbortSignal.timeout(SEND_MS));
+  const outcome = await sendSample(channel, { clock: options.clock, sender: 'keywatch doctor' });
   if (outcome.ok) return ok(name, `${where} took a sample message`);
-  return fail(
-    name,
-    `${where} did not take a sample message: ${printable(outcome.reason)}`,
-    channel.kind === 'slack' ? 'make a new webhook in Slack if this one was removed' : 'check user, password, tls and the sender address',
-  );
-}
-
-function sample(clock: Clock): Notification {
-  const at = clock.now();
-  return {
-    id: `sample-${at}`,
-    kind: 'sample',
-    at,
-    attempt: 1,
-    text: 'This is a test message from keywatch doctor. No key misbehaved; there is nothing to do.',
-  };
+  return fail(name, `${where} did not take a sample message: ${printable(outcome.reason)}`, kind.advice);
 }
 
 /** Opens a connection and closes it. Why it did not work, in words. */

@@ -1,5 +1,6 @@
 import { AlertDesk, type DeskEvent } from '../../alerts/desk.ts';
 import { thresholdSpec } from '../../alerts/rule-spec.ts';
+import type { KeyCards } from '../../alerts/notify/facts.ts';
 import type { Alert } from '../../core/alert.ts';
 import { C, at } from '../../core/counters.ts';
 import type { PartialBatch } from '../../core/partial.ts';
@@ -51,6 +52,7 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
   const { config, clock, onProblem } = options;
   const { stores, directory, bus, ownProgress, stack } = parts;
   const { store, journal, lease, windows } = stores;
+  const cards: KeyCards = (lineage) => directory.keys.facts(lineage);
   const rules = enabledRules(config);
   const evidence = windows === undefined ? {} : { evidenceBytesMax: SHARED_EVIDENCE_BYTES, tracksChanges: true };
   const newJudge = async (judgedThrough: Minute): Promise<Judge> => {
@@ -110,7 +112,7 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
     openDesk: () =>
       AlertDesk.open({
         journal,
-        channels: [...channelsOf(config, { clock, onProblem }), ...(options.channels ?? [])],
+        channels: [...channelsOf(config, { clock, store, cards, onProblem }), ...(options.channels ?? [])],
         ...(config.alerts.fallback === undefined ? {} : { fallback: config.alerts.fallback }),
         rules: rules.map(thresholdSpec),
         directory,

@@ -2,8 +2,6 @@ import type { DeskEvent } from '../../alerts/desk.ts';
 import type { Alert } from '../../core/alert.ts';
 import type { EntityId } from '../../core/types.ts';
 import { analyze } from '../analyze/analyze.ts';
-import { emailConfig } from '../../alerts/notify/email/config.ts';
-import { slackConfig } from '../../alerts/notify/slack/config.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import type { DemoPipeline, DemoPipelineHandlers, DemoPipelineOptions, DemoStats } from '../demo/types.ts';
@@ -90,12 +88,10 @@ function demoConfig(options: DemoPipelineOptions): Config {
     },
     alerts: {
       ...config.alerts,
-      channels: {
-        slack: [{ ...slackConfig.parse({ webhookUrl: options.slackWebhook, minSeverity: 'medium' }), name: 'slack' }],
-        email: [
-          { ...emailConfig.parse({ host: smtp.host, port: smtp.port, tls: 'none', from: smtp.from, to: [smtp.to], minSeverity: 'medium' }), name: 'email' },
-        ],
-      },
+      channels: [
+        { kind: 'slack', name: 'slack', minSeverity: 'medium', settings: { webhookUrl: options.slackWebhook } },
+        { kind: 'email', name: 'email', minSeverity: 'medium', settings: { host: smtp.host, port: smtp.port, tls: 'none', from: smtp.from, to: [smtp.to] } },
+      ],
     },
   };
 }

@@ -1,7 +1,5 @@
 import { z } from 'zod';
-import { Secret } from '../../../core/secret.ts';
-import { SEVERITIES } from '../../../core/types.ts';
-import { EMAIL_MIN_SEVERITY } from '../../route.ts';
+import { PROGRAM_FIELDS, type SettingFields } from '../channel.ts';
 
 const ADDRESS = /^[^\s@<>(),;:"]+@[^\s@<>(),;:"]+$/;
 const address = z.string().regex(ADDRESS, { error: 'not a plain mail address like alerts@example.com' });
@@ -9,32 +7,53 @@ const address = z.string().regex(ADDRESS, { error: 'not a plain mail address lik
 const RECIPIENTS_MAX = 50;
 const IMPLICIT_TLS_PORT = 465;
 
+export function emailFields<S extends z.ZodType, D extends z.ZodType, P extends z.ZodType>(fields: SettingFields<S, D, P>) {
+  return {
+    host: z.string().min(1).describe('SMTP server.'),
+    port: z.int().min(1).max(65_535).default(587),
+    tls: z
+      .enum(['implicit', 'starttls', 'none'])
+      .describe(
+        'implicit: TLS from the first byte. starttls: upgraded before anything is said. none: in the clear, for a relay on this machine. Default by port.',
+      )
+      .optional(),
+    ca: fields.pem('Path of a PEM file with the authority of the server, where it is not a public one.').optional(),
+    auth: z
+      .strictObject({ user: z.string().min(1), password: fields.secret('The password of user.') })
+      .describe('Who sends.')
+      .optional(),
+    from: address.describe('Address of the sender.'),
+    fromName: z.string().default('Keywatch').describe('Shown before the address.'),
+    to: z.array(address).min(1).max(RECIPIENTS_MAX).describe('Addresses of the receivers.'),
+    replyTo: address.optional(),
+    dkim: z
+      .strictObject({
+        domain: z
+          .string()
+          .regex(/^[A-Za-z0-9.-]+\.[A-Za-z0-9-]+$/, { error: 'expected a domain such as example.com' })
+          .describe('Domain of the sender that the key is published under.'),
+        selector: z
+          .string()
+          .regex(/^[A-Za-z0-9._-]+$/, { error: 'expected a name of letters, digits, dots and dashes' })
+          .describe('Name of the key: <selector>._domainkey.<domain>.'),
+        privateKey: fields.secret('The private key as PEM.'),
+      })
+      .describe('Signs each mail, where the mail server does not.')
+      .optional(),
+    timeout: fields.duration('How long the other side may be silent.', { min: 100, max: 25_000, preset: '20s' }),
+  };
+}
+
 /** One mail channel over SMTP. */
 export const emailConfig = z
-  .strictObject({
-    host: z.string().min(1),
-    port: z.int().min(1).max(65_535).default(587),
-    /**
-     * implicit: TLS from the first byte (port 465) · starttls: upgraded before anything else is said, or nothing is
-     * sent · none: in the clear, for a relay on this machine. Default by port.
-     */
-    tls: z.enum(['implicit', 'starttls', 'none']).optional(),
-    /** PEM of the authority that signed the server's certificate, where it is not a public one. */
-    ca: z.string().optional(),
-    auth: z.strictObject({ user: z.string().min(1), password: z.instanceof(Secret, { error: 'give the password as {file: …} or {env: …}' }) }).optional(),
-    from: address,
-    /** Shown before the address. */
-    fromName: z.string().default('Keywatch'),
-    to: z.array(address).min(1).max(RECIPIENTS_MAX),
-    replyTo: address.optional(),
-    /** Alerts below it are told in the digest only. */
-    minSeverity: z.enum(SEVERITIES).default(EMAIL_MIN_SEVERITY),
-    /** Milliseconds without a word from the server. */
-    timeoutMs: z.int().min(100).max(25_000).default(20_000),
-  })
+  .strictObject(emailFields(PROGRAM_FIELDS))
   .refine((config) => tlsOf(config) !== 'none' || config.auth === undefined, {
     error: 'a password is not sent in the clear: use tls: starttls or implicit',
     path: ['tls'],
+  })
+  .refine((config) => config.dkim === undefined || /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(config.dkim.privateKey.reveal()), {
+    error: 'not a private key in PEM form',
+    path: ['dkim', 'privateKey'],
   });
 export type EmailConfig = z.infer<typeof emailConfig>;
 

@@ -1,6 +1,7 @@
 import type { Severity } from '../../../core/types.ts';
 import { type ProseLine, type ProseSpan, parseProse } from '../../prose.ts';
-import type { AlertChart, AlertFacts } from '../facts.ts';
+import type { NoticeChart } from '../chart.ts';
+import type { NoticeFacts } from '../facts.ts';
 
 const COLORS: Readonly<Record<Severity | 'resolved' | 'neutral', string>> = {
   critical: '#b42318',
@@ -17,29 +18,37 @@ const CHART_HEIGHT_PX = 56;
 
 /**
  * Mail clients drop style sheets at will: what matters is inline and light; the sheet only turns it dark where a
- * client asks for that. No image, no script, no address of anything: nothing is loaded and nothing can be clicked.
+ * client asks for that. No image, no script: nothing is loaded, and what can be clicked only opens a configured page.
  */
 const DARK = `@media (prefers-color-scheme:dark){
 .kw-page{background:#101419!important}.kw-card{background:#181d25!important;border-color:#2c3440!important}
 .kw-text{color:#e6e9ee!important}.kw-soft{color:#a3adbb!important}.kw-line{border-color:#2c3440!important}
-.kw-code{background:#262d38!important;color:#e6e9ee!important}.kw-bar{background:#6b7a90!important}.kw-over{background:#f0685c!important}
+.kw-code{background:#262d38!important;color:#e6e9ee!important}.kw-bar{background:#6b7a90!important}.kw-over{background:#f0685c!important}.kw-link{color:#84adff!important}
 }`;
 
-/** The mail about one alert. Everything that is not ours is escaped here. */
-export function alertHtml(facts: AlertFacts, { severity, why }: { readonly severity: Severity; readonly why: string }): string {
-  const isResolved = facts.status === 'RESOLVED';
-  const color = isResolved ? COLORS.resolved : COLORS[severity];
+/** The mail about one incident. Everything that is not ours is escaped here. */
+export function noticeHtml(facts: NoticeFacts, { why }: { readonly why: string }): string {
+  const color = facts.isOver ? COLORS.resolved : COLORS[facts.severity];
   const title = `${facts.status} · ${facts.grade}`;
-  const { contributions, contributionsLeft } = facts;
+  const { contributions, contributionsLeft, others, othersLeft } = facts;
   const parts = [
     paragraph(`<span class="kw-text" style="font-size:20px;line-height:28px;font-weight:600;color:#101828">${escapeHtml(facts.label)}</span>`, 4),
     paragraph(`<span class="kw-soft" style="color:#475467">${escapeHtml(facts.short)}</span>`, 16),
     paragraph(escapeHtml(facts.why), 16),
     ...(facts.note === undefined ? [] : parseProse(facts.note).map((line) => paragraph(spansHtml(line.spans), 16))),
     factsTable(facts.facts),
-    ...(facts.chart === undefined ? [] : [subtitle(facts.chart.title), chartHtml(facts.chart)]),
+    ...(facts.chart === undefined ? [] : [subtitle(facts.chart.title), chartHtml(facts.chart), caption(facts.chart.caption)]),
     ...(contributions.length === 0 ? [] : [subtitle('Where it comes from'), contributionsTable(contributions, contributionsLeft)]),
-    ...(isResolved ? [] : [subtitle('What to do'), paragraph(escapeHtml(facts.action), 8)]),
+    ...bullets('What they have in common', facts.shared.map(escapeHtml)),
+    ...bullets('Also', [
+      ...others.map(({ grade, rule, why: reason }) => `${escapeHtml(grade)} ${codeHtml(rule)} ${escapeHtml(reason)}`),
+      ...(othersLeft > 0 ? [`and ${othersLeft} more`] : []),
+    ]),
+    ...bullets('What was done', facts.done.map(escapeHtml)),
+    ...(facts.next === undefined ? [] : [subtitle('What happens next by itself'), paragraph(escapeHtml(facts.next), 8)]),
+    ...(facts.isOver ? [] : [subtitle('What to do'), paragraph(escapeHtml(facts.action), 8)]),
+    ...(facts.exception === undefined ? [] : [subtitle('All as it should be? Then say so once'), paragraph(codeHtml(facts.exception), 8)]),
+    ...(facts.links.length === 0 ? [] : [paragraph(facts.links.map(({ name, url }) => linkHtml(name, url)).join(' &nbsp;·&nbsp; '), 8)]),
   ];
   const references = facts.references.map(({ name, value }) => `${escapeHtml(name)} ${codeHtml(value)}`).join(' &nbsp; ');
   return page({ title, preheader: `${facts.label}: ${facts.short}`, color, body: parts.join('\n'), footer: `${references}<br>${escapeHtml(why)}` });
@@ -49,8 +58,7 @@ export function alertHtml(facts: AlertFacts, { severity, why }: { readonly sever
 export function proseHtml({ title, lines, why }: { readonly title: string; readonly lines: readonly ProseLine[]; readonly why: string }): string {
   const body = lines.map(({ kind, spans }) => {
     if (kind === 'heading') return subtitle(spans.map((span) => span.text).join(''));
-    if (kind === 'item')
-      return `<div class="kw-text" style="${FONT};font-size:14px;line-height:22px;color:#344054;padding:0 0 4px 14px;text-indent:-14px">•&nbsp;&nbsp;${spansHtml(spans)}</div>`;
+    if (kind === 'item') return bullet(spansHtml(spans));
     return paragraph(spansHtml(spans), 8);
   });
   const first = lines[0]?.spans.map((span) => span.text).join('') ?? '';
@@ -95,7 +103,24 @@ function subtitle(text: string): string {
   return `<p class="kw-soft" style="margin:16px 0 6px;${FONT};font-size:12px;line-height:18px;font-weight:600;letter-spacing:0.3px;color:#667085">${escapeHtml(text)}</p>`;
 }
 
-function factsTable(facts: AlertFacts['facts']): string {
+function bullets(title: string, items: readonly string[]): readonly string[] {
+  return items.length === 0 ? [] : [subtitle(title), ...items.map(bullet)];
+}
+
+function bullet(html: string): string {
+  return `<div class="kw-text" style="${FONT};font-size:14px;line-height:22px;color:#344054;padding:0 0 4px 14px;text-indent:-14px;overflow-wrap:anywhere">•&nbsp;&nbsp;${html}</div>`;
+}
+
+function caption(text: string): string {
+  return `<p class="kw-soft" style="margin:4px 0 12px;${FONT};font-size:12px;line-height:18px;color:#667085">${escapeHtml(text)}</p>`;
+}
+
+/** Opens a page and does nothing else: programs that look at mails open links too. */
+function linkHtml(name: string, url: string): string {
+  return `<a class="kw-link" href="${escapeHtml(url)}" rel="noopener noreferrer" style="color:#175cd3">${escapeHtml(name)}</a>`;
+}
+
+function factsTable(facts: NoticeFacts['facts']): string {
   const rows = facts.map(
     ({ name, value }) =>
       `<tr><td class="kw-soft kw-line" style="border-bottom:1px solid #eaecf0;padding:7px 12px 7px 0;${FONT};font-size:13px;line-height:20px;color:#667085;white-space:nowrap;vertical-align:top">${escapeHtml(name)}</td>` +
@@ -104,7 +129,7 @@ function factsTable(facts: AlertFacts['facts']): string {
   return `<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="border-collapse:collapse">${rows.join('\n')}</table>`;
 }
 
-function contributionsTable(contributions: AlertFacts['contributions'], left: number): string {
+function contributionsTable(contributions: NoticeFacts['contributions'], left: number): string {
   const rows = contributions.map(
     ({ name, value, share }) =>
       `<tr><td class="kw-soft" style="padding:4px 12px 4px 0;${FONT};font-size:13px;line-height:20px;color:#667085;white-space:nowrap;vertical-align:top">${escapeHtml(name)}</td>` +
@@ -118,15 +143,25 @@ function contributionsTable(contributions: AlertFacts['contributions'], left: nu
   return `<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="border-collapse:collapse">${[...rows, ...more].join('\n')}</table>`;
 }
 
-/** A column per minute, red over the limit; the title says the same in words. */
-function chartHtml({ values, limit }: AlertChart): string {
+/** A column per minute over the shaded band of what is usual, red over the limit; the texts around it say the same in words. */
+function chartHtml({ values, limit, band }: NoticeChart): string {
   const max = Math.max(...values, 1e-9);
+  const px = (value: number): number => Math.min(CHART_HEIGHT_PX, Math.round((value / max) * CHART_HEIGHT_PX));
   const bars = values.map((value) => {
     const isOver = limit !== undefined && value > limit;
-    const height = Math.max(1, Math.round((value / max) * CHART_HEIGHT_PX));
-    return `<td valign="bottom" style="vertical-align:bottom;padding:0 1px 0 0;height:${CHART_HEIGHT_PX}px"><div class="${isOver ? 'kw-over' : 'kw-bar'}" style="height:${height}px;background:${isOver ? '#d92d20' : '#98a2b3'};font-size:0;line-height:0">&nbsp;</div></td>`;
+    const height = Math.max(1, px(value));
+    return (
+      `<td valign="bottom" class="kw-plot" style="vertical-align:bottom;padding:0 1px 0 0;height:${CHART_HEIGHT_PX}px${band === undefined ? '' : bandStyle(px(band.low), px(band.high))}">` +
+      `<div class="${isOver ? 'kw-over' : 'kw-bar'}" style="height:${height}px;background:${isOver ? '#d92d20' : '#98a2b3'};font-size:0;line-height:0">&nbsp;</div></td>`
+    );
   });
   return `<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="table-layout:fixed;border-collapse:collapse"><tr>${bars.join('')}</tr></table>`;
+}
+
+/** At least two pixels, so that a narrow band under a high peak is seen. Where gradients are not known, the caption still says it. */
+function bandStyle(low: number, high: number): string {
+  const top = Math.max(high, low + 2);
+  return `;background-image:linear-gradient(to top,transparent ${low}px,rgba(46,144,250,0.28) ${low}px,rgba(46,144,250,0.28) ${top}px,transparent ${top}px)`;
 }
 
 function spansHtml(spans: readonly ProseSpan[]): string {

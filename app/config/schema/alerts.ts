@@ -1,48 +1,28 @@
 import { z } from 'zod';
-import { emailConfig } from '../../../alerts/notify/email/config.ts';
-import { slackConfig } from '../../../alerts/notify/slack/config.ts';
-import { duration, secretRef, text } from './fields.ts';
+import type { ChannelKind } from '../../../alerts/notify/channel.ts';
+import { CHANNEL_KINDS } from '../../../alerts/notify/registry.ts';
+import { SEVERITIES } from '../../../core/types.ts';
+import { duration, secretRef, text, textRef } from './fields.ts';
 
 const name = text().describe('Name of the channel in this file, in messages and in the log.');
 const MIN_SEVERITY = 'Less severe alerts are told in the daily digest only.';
 
-/** How long the other side may be silent. */
-function timeout(preset: string): z.ZodType<number, string | number | undefined> {
-  return duration({ min: 100, max: 25_000 }).describe('How long the other side may be silent.').prefault(preset);
+/** The fields of channels as the file has them: secrets by reference, times with a unit, certificates by path. */
+const FILE_FIELDS = {
+  secret: secretRef,
+  duration: (what: string, { min, max, preset }: { readonly min: number; readonly max: number; readonly preset: string }) =>
+    duration({ min, max }).describe(what).prefault(preset),
+  pem: textRef,
+};
+
+/** As each channel has it beside itself, with what all channels have. */
+function channelSchema(kind: ChannelKind) {
+  return z
+    .strictObject({ name, ...kind.fields(FILE_FIELDS), minSeverity: z.enum(SEVERITIES).describe(MIN_SEVERITY).prefault(kind.minSeverity) })
+    .describe(kind.summary);
 }
 
-/** As `slackConfig` has it beside the channel, with a name, a reference instead of the secret, and a unit for the time. */
-const slackSchema = z
-  .strictObject({
-    name,
-    webhookUrl: secretRef('The incoming webhook; whoever has it can post.'),
-    minSeverity: slackConfig.shape.minSeverity.describe(MIN_SEVERITY),
-    timeout: timeout('10s'),
-  })
-  .describe('A Slack channel by incoming webhook.');
-
-/** As `emailConfig` has it beside the channel. */
-const emailSchema = z
-  .strictObject({
-    name,
-    host: emailConfig.shape.host.describe('SMTP server.'),
-    port: emailConfig.shape.port,
-    tls: emailConfig.shape.tls.describe(
-      'implicit: TLS from the first byte. starttls: upgraded before anything is said. none: in the clear, for a relay on this machine. Default by port.',
-    ),
-    ca: text().describe('Path of a PEM file with the authority of the server, where it is not a public one.').optional(),
-    auth: z
-      .strictObject({ user: text(), password: secretRef('The password of user.') })
-      .describe('Who sends.')
-      .optional(),
-    from: emailConfig.shape.from.describe('Address of the sender.'),
-    fromName: emailConfig.shape.fromName.describe('Shown before the address.'),
-    to: emailConfig.shape.to.describe('Addresses of the receivers.'),
-    replyTo: emailConfig.shape.replyTo,
-    minSeverity: emailConfig.shape.minSeverity.describe(MIN_SEVERITY),
-    timeout: timeout('20s'),
-  })
-  .describe('Mail to people.');
+const channelsSchema = z.strictObject(Object.fromEntries(CHANNEL_KINDS.map((kind) => [kind.kind, z.array(channelSchema(kind)).prefault([])])));
 
 const timezone = text().check((context) => {
   if (context.value === 'local') return;
@@ -55,10 +35,7 @@ const timezone = text().check((context) => {
 
 export const alertsSchema = z
   .strictObject({
-    channels: z
-      .strictObject({ slack: z.array(slackSchema).prefault([]), email: z.array(emailSchema).prefault([]) })
-      .describe('Who is told.')
-      .prefault({}),
+    channels: channelsSchema.describe('Who is told.').prefault({}),
     fallback: text().describe('Name of the channel that is told when another one cannot be reached.').optional(),
     digest: z
       .strictObject({

@@ -120,3 +120,21 @@ export function secretRef(what: string): z.ZodType<SecretRef, { file?: string | 
       return z.NEVER;
     });
 }
+
+/** Where a text lies that the program wants whole, such as a certificate. */
+export class TextRef {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+}
+
+/** The path of a file whose text is taken. */
+export function textRef(what: string): z.ZodType<TextRef, string> {
+  return z
+    .string()
+    .min(1)
+    .describe(what)
+    .transform((path) => new TextRef(path));
+}

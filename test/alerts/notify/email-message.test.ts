@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { mailMessage } from '../../../alerts/notify/email/message.ts';
 import type { Notification } from '../../../core/alert.ts';
-import { T0, alertOf, finding, notificationOf } from '../support/build.ts';
+import { T0, alertOf, finding, incidentNotification } from '../support/build.ts';
 import { HOSTILE_TEXTS, unseenIn } from '../support/hostile-texts.ts';
 
 const context = { channel: 'email', domain: 'example.com', minSeverity: 'high' };
@@ -23,7 +23,7 @@ function read(html: string): string {
 
 describe('a mail about an alert', () => {
   const contributions = [{ dimension: 'address', value: '203.0.113.24', share: 0.91 }];
-  const fired = notificationOf({
+  const fired = incidentNotification({
     openedAs: 'critical',
     series: [10, 20, 2310],
     alert: alertOf({ finding: finding({ minute: 0, severity: 'critical', observed: 2310, contributions }) }),
@@ -59,20 +59,20 @@ describe('a mail about an alert', () => {
 
   test('the mails of one episode are one thread: same subject, the later ones answer the first', () => {
     const first = mailMessage(fired, context);
-    const worse = mailMessage(notificationOf({ id: `${ALERT}/email/severity_up-critical`, kind: 'severity_up', openedAs: 'high' }), context);
+    const worse = mailMessage(incidentNotification({ id: `INC-4821/email/2`, kind: 'severity_up', openedAs: 'high' }), context);
     const end = mailMessage(
-      notificationOf({
-        id: `${ALERT}/email/resolved-0`,
+      incidentNotification({
+        id: `INC-4821/email/3`,
         kind: 'resolved',
         openedAs: 'critical',
         alert: alertOf({ state: 'resolved', resolvedAt: T0 + 60_000 }),
       }),
       context,
     );
-    expect(first.subject).toBe(`[Keywatch CRITICAL] billing-export: requests-per-minute (${ALERT})`);
+    expect(first.subject).toBe('[API-KEY CRITICAL] billing-export (INC-4821)');
     expect(end.subject).toBe(first.subject);
-    expect(worse.subject).toContain('[Keywatch HIGH]');
-    expect(first.messageId).toBe(`<keywatch.${ALERT}.email.fired@example.com>`);
+    expect(worse.subject).toContain('[API-KEY HIGH]');
+    expect(first.messageId).toBe('<keywatch.INC-4821.email@example.com>');
     expect(first).not.toHaveProperty('threadRoot');
     expect([worse.threadRoot, end.threadRoot]).toEqual([first.messageId, first.messageId]);
     expect(new Set([first.messageId, worse.messageId, end.messageId]).size).toBe(3);
@@ -84,15 +84,15 @@ describe('a mail about an alert', () => {
       'Auto-Submitted': 'auto-generated',
       'X-Auto-Response-Suppress': 'All',
       'List-Id': 'Keywatch alerts <email.keywatch.example.com>',
-      'X-Keywatch-Notification': `${ALERT}.email.fired`,
-      'X-Alert-Id': ALERT,
+      'X-Keywatch-Notification': 'INC-4821.slack.1',
+      'X-Incident-Id': 'INC-4821',
       'X-Severity': 'critical',
-      'X-Alert-State': 'firing',
+      'X-Incident-State': 'firing',
     });
   });
 
   test('the HTML loads nothing, links nothing, runs nothing, and is small', () => {
-    const { html } = mailMessage(notificationOf({ series: Array.from({ length: 500 }, (_, index) => index) }), context);
+    const { html } = mailMessage(incidentNotification({ series: Array.from({ length: 500 }, (_, index) => index) }), context);
     expect(html).not.toMatch(/<(?:a|img|script|link|iframe|form|object|svg|base)\b|\bhref=|\bsrc=|url\(|@import|https?:/i);
     expect(Buffer.byteLength(html)).toBeLessThan(80_000);
     expect(html).toContain('prefers-color-scheme:dark');
@@ -100,7 +100,7 @@ describe('a mail about an alert', () => {
 
   test('a note stands in both parts', () => {
     const { text, html } = mailMessage(
-      notificationOf({ text: 'Sent here because the channel `slack` did not take a message and it is given up: `HTTP 410`.' }),
+      incidentNotification({ text: 'Sent here because the channel `slack` did not take a message and it is given up: `HTTP 410`.' }),
       context,
     );
     expect(text).toContain('Sent here because the channel slack did not take a message');
@@ -116,9 +116,9 @@ describe('hostile text', () => {
         why: hostile,
         action: hostile,
       };
-      const notification = notificationOf({ alert: alertOf({ finding: found, label: hostile, rule: hostile }) });
+      const notification = incidentNotification({ alert: alertOf({ finding: found, label: hostile, rule: hostile }) });
       const { subject, text, html, headers } = mailMessage(notification, { ...context, channel: 'team "x" <b>' });
-      const plain = mailMessage(notificationOf(), context).html;
+      const plain = mailMessage(incidentNotification(), context).html;
       expect(subject).not.toContain('\n');
       for (const each of [subject, text, html]) expect(unseenIn(each)).toEqual([]);
       for (const value of Object.values(headers)) expect(value).toMatch(/^[\x20-\x7e]+$/);
@@ -134,7 +134,7 @@ describe('hostile text', () => {
   test('ten thousand characters of everything are cut to a line', () => {
     const hostile = HOSTILE_TEXTS.find((text) => text.length >= 10_000) ?? '';
     expect(hostile.length).toBeGreaterThanOrEqual(9_900);
-    const { subject, text } = mailMessage(notificationOf({ alert: alertOf({ label: hostile }) }), context);
+    const { subject, text } = mailMessage(incidentNotification({ alert: alertOf({ label: hostile }) }), context);
     expect(subject.length).toBeLessThan(200);
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThan(200);
   });

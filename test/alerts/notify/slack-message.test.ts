@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { BLOCKS_MAX, MESSAGE_BYTES_MAX, slackMessage } from '../../../alerts/notify/slack/message.ts';
 import type { Notification } from '../../../core/alert.ts';
-import { T0, alertOf, finding, notificationOf } from '../support/build.ts';
+import { T0, alertOf, finding, incidentNotification } from '../support/build.ts';
 import { HOSTILE_TEXTS, unseenIn } from '../support/hostile-texts.ts';
 
 const contributions = [
@@ -29,7 +29,7 @@ function read(notification: Notification): string {
 describe('a post about an alert', () => {
   test('says in words what, how bad, who, why, how much, since when, from where and what to do', () => {
     const found = { ...finding({ minute: 0, severity: 'critical', observed: 2310, contributions }) };
-    const text = read(notificationOf({ alert: alertOf({ finding: found }), attempt: 3, series: [10, 20, 2310] }));
+    const text = read(incidentNotification({ alert: alertOf({ finding: found }), attempt: 3, series: [10, 20, 2310] }));
     expect(text.split('\n')).toEqual([
       '🔴 FIRING · CRITICAL 94 · billing-export · 2,310 requests in 1 min, limit 1,000 requests',
       '2310 requests in a minute, the limit is 1000.',
@@ -38,12 +38,13 @@ describe('a post about an alert', () => {
       'Limit',
       '1,000 requests',
       'Started',
-      '2026-03-10 12:00:00 UTC',
+      '2026-03-10 12:00:00 UTC, 2 min ago',
       'Detected',
       '2026-03-10 12:01:02 UTC',
       'Now',
       '2026-03-10 12:02:00 UTC',
       '▁▁█',
+      'now 2,310',
       'Requests per minute, the last 3 min, highest 2,310, 1 min over the limit',
       'Where it comes from',
       '• address 203.0.113.24 91 %',
@@ -51,6 +52,8 @@ describe('a post about an alert', () => {
       '• route /v1/export 20 %',
       'and 1 more',
       'What to do: Apply rate limiting.',
+      'All as it should be? keywatch exceptions add --key key:kf1_9f3c12ab --rule requests-per-minute --up-to 2600 --until 2026-04-09 --reason "as agreed with the owner"',
+      'Incident INC-4821',
       'Rule requests-per-minute',
       'Alert 3f2a91c07d1b22aa-29553120',
       'Delivery attempt 3',
@@ -59,7 +62,7 @@ describe('a post about an alert', () => {
 
   test('the end says how long it took and how high it went', () => {
     const alert = alertOf({ state: 'resolved', resolvedAt: T0 + 25 * 60_000, peak: 4120, findings: 14, reopens: 2 });
-    const text = read(notificationOf({ kind: 'resolved', alert, durationMs: 25 * 60_000 }));
+    const text = read(incidentNotification({ kind: 'resolved', alert, durationMs: 25 * 60_000 }));
     expect(text).toContain('🟢 RESOLVED · CRITICAL 94 · billing-export · over after 25 min');
     for (const line of ['Duration\n25 min', 'Peak\n4,120 requests', 'Ended\n2026-03-10 12:25:00 UTC', 'Windows over the limit\n14', 'Came back\n2 times'])
       expect(text).toContain(line);
@@ -73,14 +76,14 @@ describe('a post about an alert', () => {
   ];
   for (const [kind, word] of words) {
     test(`${kind} begins with ${word}`, () => {
-      expect(textsOf(notificationOf({ kind }))[0]).toContain(`${word} · CRITICAL`);
+      expect(textsOf(incidentNotification({ kind }))[0]).toContain(`${word} · CRITICAL`);
     });
   }
 
   test('the text for push and screen readers says what the header says, and no link is unfolded', () => {
-    const post = slackMessage(notificationOf());
+    const post = slackMessage(incidentNotification());
     expect(post).toMatchObject({ unfurl_links: false, unfurl_media: false });
-    expect(textsOf(notificationOf())[0]).toBe(textsOf(notificationOf())[1]);
+    expect(textsOf(incidentNotification())[0]).toBe(textsOf(incidentNotification())[1]);
   });
 });
 
@@ -93,8 +96,8 @@ describe('hostile text', () => {
         action: hostile,
       };
       const alert = alertOf({ finding: found, label: hostile, rule: hostile });
-      const post = slackMessage(notificationOf({ alert }));
-      const texts = textsOf(notificationOf({ alert }));
+      const post = slackMessage(incidentNotification({ alert }));
+      const texts = textsOf(incidentNotification({ alert }));
       for (const text of texts) {
         expect(text).not.toMatch(/[<>]/);
         expect(text).not.toMatch(/@(?:here|channel|everyone)|:\/\/|www\./);
@@ -105,7 +108,7 @@ describe('hostile text', () => {
       for (const text of [texts[0] ?? '', ...texts.slice(2)]) expect(text.replace(/&(?:amp|lt|gt);/g, '')).not.toContain('&');
       for (const block of JSON.parse(JSON.stringify(post.blocks)) as { text?: { type: string; verbatim?: boolean } }[])
         if (block.text?.type === 'mrkdwn') expect(block.text.verbatim).toBe(true);
-      expectWithinBudget({ ...notificationOf(), alert });
+      expectWithinBudget({ ...incidentNotification(), alert });
     });
   }
 });

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { slackConfig } from '../../../alerts/notify/slack/config.ts';
-import { SlackNotifier } from '../../../alerts/notify/slack/index.ts';
+import { SlackWebhookNotifier } from '../../../alerts/notify/slack/webhook.ts';
 import { Secret } from '../../../core/secret.ts';
 import { OK } from '../../../core/types.ts';
 import { HttpReceiver } from '../../support/http-receiver.ts';
-import { T0, notificationOf } from '../support/build.ts';
+import { T0, incidentNotification } from '../support/build.ts';
 
 const PATH = '/services/T000/B000/very-secret-token';
 const never = new AbortController().signal;
@@ -17,16 +17,16 @@ afterEach(async () => {
   await receiver[Symbol.asyncDispose]();
 });
 
-function notifier(parts: { readonly timeoutMs?: number; readonly url?: string } = {}): SlackNotifier {
-  return new SlackNotifier(
-    { webhookUrl: new Secret(parts.url ?? `${receiver.origin}${PATH}`), minSeverity: 'medium', timeoutMs: parts.timeoutMs ?? 10_000 },
-    { now: () => T0 },
+function notifier(parts: { readonly timeout?: number; readonly url?: string } = {}): SlackWebhookNotifier {
+  return new SlackWebhookNotifier(
+    { webhookUrl: new Secret(parts.url ?? `${receiver.origin}${PATH}`), mention: [], timeout: parts.timeout ?? 10_000 },
+    { name: 'slack', now: () => T0 },
   );
 }
 
 describe('what Slack answers', () => {
   test('200: the post arrived as JSON on the webhook path', async () => {
-    expect(await notifier().notify(notificationOf(), never)).toEqual(OK);
+    expect(await notifier().notify(incidentNotification(), never)).toEqual(OK);
     expect(receiver.posts).toHaveLength(1);
     expect(receiver.posts[0]?.path).toBe(PATH);
     expect(receiver.posts[0]?.headers['content-type']).toBe('application/json');
@@ -44,7 +44,7 @@ describe('what Slack answers', () => {
         resolve();
       };
     });
-    const outcome = notifier().notify(notificationOf(), never);
+    const outcome = notifier().notify(incidentNotification(), never);
     await asked;
     release();
     expect(await outcome).toEqual(OK);
@@ -67,14 +67,14 @@ describe('what Slack answers', () => {
   for (const [status, body, headers, want] of answers) {
     test(`${status} ${body} ${JSON.stringify(headers)}`, async () => {
       receiver.answer = (response) => void response.writeHead(status, headers).end(body);
-      expect(await notifier().notify(notificationOf(), never)).toEqual({ ok: false, ...want });
+      expect(await notifier().notify(incidentNotification(), never)).toEqual({ ok: false, ...want });
       expect(receiver.posts).toHaveLength(1);
     });
   }
 
   test('a connection cut without an answer is tried again later', async () => {
     receiver.answer = (response) => void response.socket?.destroy();
-    expect(await notifier().notify(notificationOf(), never)).toMatchObject({
+    expect(await notifier().notify(incidentNotification(), never)).toMatchObject({
       ok: false,
       retryable: true,
       reason: expect.stringMatching(/^Slack was not reached: (?:UND_ERR_SOCKET|ECONNRESET)$/),
@@ -84,12 +84,16 @@ describe('what Slack answers', () => {
   test('nobody listening is tried again later', async () => {
     const url = `${receiver.origin}${PATH}`;
     await receiver[Symbol.asyncDispose]();
-    expect(await notifier({ url }).notify(notificationOf(), never)).toEqual({ ok: false, retryable: true, reason: 'Slack was not reached: ECONNREFUSED' });
+    expect(await notifier({ url }).notify(incidentNotification(), never)).toEqual({
+      ok: false,
+      retryable: true,
+      reason: 'Slack was not reached: ECONNREFUSED',
+    });
   });
 
   test('no answer at all ends at the deadline', async () => {
     receiver.answer = () => undefined;
-    expect(await notifier({ timeoutMs: 100 }).notify(notificationOf(), never)).toEqual({
+    expect(await notifier({ timeout: 100 }).notify(incidentNotification(), never)).toEqual({
       ok: false,
       retryable: true,
       reason: 'Slack was not reached: no answer in time',
@@ -98,19 +102,19 @@ describe('what Slack answers', () => {
 
   test('an answer whose body never ends ends at the deadline too', async () => {
     receiver.answer = (response) => void response.writeHead(500).write('x');
-    expect(await notifier({ timeoutMs: 100 }).notify(notificationOf(), never)).toMatchObject({ ok: false, retryable: true });
+    expect(await notifier({ timeout: 100 }).notify(incidentNotification(), never)).toMatchObject({ ok: false, retryable: true });
   });
 
   test('an abort ends the request', async () => {
     const stop = new AbortController();
     receiver.answer = () => stop.abort();
-    expect(await notifier().notify(notificationOf(), stop.signal)).toEqual({ ok: false, retryable: true, reason: 'Slack was not reached: aborted' });
+    expect(await notifier().notify(incidentNotification(), stop.signal)).toEqual({ ok: false, retryable: true, reason: 'Slack was not reached: aborted' });
   });
 
   test('a redirect is not followed: the message goes nowhere else', async () => {
     const other = await new HttpReceiver().listen();
     receiver.answer = (response) => void response.writeHead(307, { location: `${other.origin}/elsewhere` }).end();
-    expect(await notifier().notify(notificationOf(), never)).toMatchObject({ ok: false });
+    expect(await notifier().notify(incidentNotification(), never)).toMatchObject({ ok: false });
     expect(other.posts).toEqual([]);
     await other[Symbol.asyncDispose]();
   });
@@ -121,25 +125,23 @@ describe('the webhook URL is a secret', () => {
     const reasons: string[] = [];
     for (const body of [`unknown hook ${receiver.origin}${PATH}`, `no such path: ${PATH}`]) {
       receiver.answer = (response) => void response.writeHead(404).end(body);
-      reasons.push(JSON.stringify(await notifier().notify(notificationOf(), never)));
+      reasons.push(JSON.stringify(await notifier().notify(incidentNotification(), never)));
     }
     receiver.answer = (response) => void response.writeHead(307, { location: PATH }).end();
-    reasons.push(JSON.stringify(await notifier().notify(notificationOf(), never)));
+    reasons.push(JSON.stringify(await notifier().notify(incidentNotification(), never)));
     expect(reasons.join()).not.toContain('very-secret-token');
   });
 
   test('the configuration takes https, or http to this machine, and repeats nothing of what it refuses', () => {
     const parse = (url: string) => slackConfig.safeParse({ webhookUrl: new Secret(url) });
-    expect(parse('https://hooks.slack.example/services/x').data).toMatchObject({ minSeverity: 'medium', timeoutMs: 10_000 });
+    expect(parse('https://hooks.slack.example/services/x').data).toMatchObject({ timeout: 10_000 });
     expect(parse('http://127.0.0.1:8080/x').success).toBe(true);
     for (const url of ['http://hooks.slack.example/secret-part', 'secret-part', 'ftp://h/secret-part', '']) {
       const refused = parse(url);
       expect(refused.success).toBe(false);
       expect(JSON.stringify(refused.error?.issues)).not.toContain('secret-part');
     }
-    expect(slackConfig.safeParse({ webhookUrl: 'https://hooks.slack.example/secret-part' }).error?.issues[0]?.message).toBe(
-      'give the webhook URL as {file: …} or {env: …}',
-    );
+    expect(slackConfig.safeParse({ webhookUrl: 'https://hooks.slack.example/secret-part' }).error?.issues[0]?.message).toBe('give it as {file: …} or {env: …}');
     expect(slackConfig.safeParse({ webhookUrl: new Secret('https://h.example/x'), colour: 'red' }).success).toBe(false);
   });
 });

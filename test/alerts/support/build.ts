@@ -1,4 +1,5 @@
 import type { Alert, Notification } from '../../../core/alert.ts';
+import type { Incident } from '../../../core/incident.ts';
 import { type Contribution, type Evaluation, type Finding, findingId } from '../../../core/finding.ts';
 import { type EntityId, type EpochMs, type Severity, entityId, entityName } from '../../../core/types.ts';
 import { MINUTE_MS, startOf, windowOf } from '../../../core/window.ts';
@@ -83,6 +84,37 @@ export function alertOf(parts: Partial<Alert> = {}): Alert {
     finding: found,
     ...parts,
   };
+}
+
+/** The incident of one firing alert as messages show it. */
+export function incidentOf(alert: Alert, parts: Partial<Incident> = {}): Incident {
+  return {
+    id: 'INC-4821',
+    kind: 'key',
+    lineage: alert.entity,
+    label: alert.label,
+    state: alert.state === 'pending' ? 'firing' : alert.state,
+    severity: alert.severity,
+    score: alert.score,
+    risk: 0,
+    startedAt: alert.startedAt,
+    openedAt: alert.firedAt ?? alert.startedAt,
+    changedAt: alert.firedAt ?? alert.startedAt,
+    ...(alert.resolvedAt === undefined ? {} : { resolvedAt: alert.resolvedAt }),
+    reopens: alert.reopens,
+    alerts: [alert.id],
+    alertsTotal: 1,
+    lineages: 1,
+    suppressed: 0,
+    channels: {},
+    ...parts,
+  };
+}
+
+/** A message about an incident of one alert. */
+export function incidentNotification(parts: Partial<Notification> = {}, incident: Partial<Incident> = {}): Notification {
+  const alert = parts.alert ?? alertOf();
+  return { id: 'INC-4821/slack/1', kind: 'fired', at: startOf(M0 + 2), attempt: 1, alert, alerts: [alert], incident: incidentOf(alert, incident), ...parts };
 }
 
 export function notificationOf(parts: Partial<Notification> = {}): Notification {

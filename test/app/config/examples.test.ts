@@ -34,7 +34,10 @@ describe('examples', () => {
     expect(load('slack-and-email.yml').config.alerts).toMatchObject({
       fallback: 'on-call',
       digest: { at: '09:00', timezone: 'Europe/Berlin' },
-      channels: { slack: [{ name: 'api-alerts' }], email: [{ name: 'on-call', minSeverity: 'critical' }] },
+      channels: [
+        { kind: 'slack', name: 'api-alerts' },
+        { kind: 'email', name: 'on-call', minSeverity: 'critical' },
+      ],
     });
     expect(load('json-field-map.yml').config.sources).toMatchObject([
       { kind: 'file', map: { fields: { secret: 'hdr.x_acme_key' }, latencyUnit: 'ms' }, keyNames: ['x-acme-key', 'acme_key'] },

@@ -164,7 +164,7 @@ describe('faults', () => {
     ['keys: [{fingerprint: kf1_short}]', 'expected kf1_ and 32 hex digits'],
     ['alerts: {digest: {at: "25:00"}}', 'expected a time of day such as 09:00'],
     ['alerts: {digest: {timezone: Europe/Berln}}', 'no such time zone'],
-    ['alerts: {channels: {slack: [{name: a}]}}', 'alerts.channels.slack.0.webhookUrl: is missing; keep it elsewhere'],
+    ['alerts: {channels: {slack: [{name: a}]}}', 'alerts.channels.slack.0: give exactly one of webhookUrl and bot'],
     ['alerts: {channels: {email: [{name: a, host: h, from: x, to: [b@c.d]}]}}', 'not a plain mail address'],
     ['publicUrl: keywatch', 'expected an address such as https://'],
     ['store: {retention: {hours: 1d}}', 'must not be shorter than minutes'],

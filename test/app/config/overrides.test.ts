@@ -1,6 +1,11 @@
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { HOOK, workspace } from './support.ts';
+import { type SlackConfig, slackConfig } from '../../../alerts/notify/slack/config.ts';
+
+function slackOf(channel: { readonly settings: unknown } | undefined): SlackConfig {
+  return slackConfig.parse(channel?.settings);
+}
 
 const { root, load, faultsOf, remove } = workspace();
 afterAll(remove);
@@ -25,7 +30,7 @@ describe('environment and flags', () => {
   test('a secret may be referred to from the environment, never given', () => {
     const base = { KEYWATCH_ALERTS__CHANNELS__SLACK__0__NAME: 'ops', HOOK };
     expect(
-      load('', { env: { ...base, KEYWATCH_ALERTS__CHANNELS__SLACK__0__WEBHOOK_URL__ENV: 'HOOK' } }).config.alerts.channels.slack[0]?.webhookUrl.reveal(),
+      slackOf(load('', { env: { ...base, KEYWATCH_ALERTS__CHANNELS__SLACK__0__WEBHOOK_URL__ENV: 'HOOK' } }).config.alerts.channels[0]).webhookUrl?.reveal(),
     ).toBe(HOOK);
     const said = faultsOf('', { env: { ...base, KEYWATCH_ALERTS__CHANNELS__SLACK__0__WEBHOOK_URL: HOOK } });
     expect(said).toContain('KEYWATCH_ALERTS__CHANNELS__SLACK__0__WEBHOOK_URL alerts.channels.slack.0.webhookUrl: a secret must not stand in the configuration');

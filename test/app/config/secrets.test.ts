@@ -3,6 +3,11 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../app/config/load.ts';
 import { HOOK, workspace } from './support.ts';
+import { type SlackConfig, slackConfig } from '../../../alerts/notify/slack/config.ts';
+
+function slackOf(channel: { readonly settings: unknown } | undefined): SlackConfig {
+  return slackConfig.parse(channel?.settings);
+}
 
 const { write, load, faultsOf, remove } = workspace();
 afterAll(remove);
@@ -13,9 +18,9 @@ describe('secrets', () => {
   test('come from files and from the environment', () => {
     const cwd = write(slack('{file: hook}'));
     writeFileSync(join(cwd, 'hook'), `${HOOK}\n`);
-    expect(loadConfig({ env: {}, cwd }).config.alerts.channels.slack[0]?.webhookUrl.reveal()).toBe(HOOK);
+    expect(slackOf(loadConfig({ env: {}, cwd }).config.alerts.channels[0]).webhookUrl?.reveal()).toBe(HOOK);
     const byEnv = load(slack('{env: HOOK}'), { env: { HOOK } }).config;
-    expect(byEnv.alerts.channels.slack[0]?.webhookUrl.reveal()).toBe(HOOK);
+    expect(slackOf(byEnv.alerts.channels[0]).webhookUrl?.reveal()).toBe(HOOK);
     expect(JSON.stringify(byEnv)).not.toContain('hooks.slack');
   });
 
