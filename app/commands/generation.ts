@@ -46,7 +46,7 @@ async function begin(io: Io, options: NewOptions): Promise<void> {
     throw usageError(
       `${members.length} ${members.length === 1 ? 'process is' : 'processes are'} still reading as group ${kafka.group} (${members.map(({ host }) => host).join(', ')}): stop all of them first`,
     );
-  const { store } = stack.use(await openMetrics(config, { clock: io.clock }));
+  const { store } = stack.use(await openMetrics(config, { clock: io.clock, isReadOnly: options.dryRun === true }));
   const { pepper } = loadPepper({ configured: config.pepper, directory: config.store.directory });
   await checkPepper(store, new Fingerprinter(pepper), { isReadOnly: true });
   const before = await generationOf(store);

@@ -28,6 +28,8 @@ export type MetricsStats = {
     /** How long the open segment is open; undefined when there is none. */
     readonly segmentAgeMs?: DurationMs | undefined;
   }[];
+  /** 1 for a partition of a topic that waits for a person, 0 for the others. */
+  readonly halted?: readonly Sample<'topic' | 'partition'>[];
   /** Event time to the moment it was counted. */
   readonly eventDelaySeconds?: HistogramStats;
   readonly watermark?: EpochMs;
@@ -93,6 +95,13 @@ function flow(registry: Registry): Filler[] {
     counter(registry, 'keywatch_records_discarded_total', 'Records that were not counted.', ['source', 'reason'], ({ discarded }) => discarded),
     gauge(registry, 'keywatch_partition_lag_records', 'Records that can be read and were not.', ['source', 'partition'], ({ partitions }) =>
       largest(partitions?.map(({ source, partition, lagRecords }) => ({ source, partition, value: lagRecords }))),
+    ),
+    gauge(
+      registry,
+      'keywatch_partition_halted',
+      '1 for a partition that is not read until a person decides; /readyz says why.',
+      ['topic', 'partition'],
+      ({ halted }) => largest(halted),
     ),
     gauge(registry, 'keywatch_segment_age_seconds', 'How long the open segment of a partition is open.', ['source', 'partition'], ({ partitions }) =>
       largest(partitions?.map(({ source, partition, segmentAgeMs }) => ({ source, partition, value: seconds(segmentAgeMs) }))),

@@ -19,6 +19,18 @@ export function interpretationOf(config: Config): Readonly<Record<string, string
     'clients.trustedProxies': JSON.stringify([...config.clients.trustedProxies].sort()),
     'clients.depth': String(config.clients.depth),
     'limits.entities': String(config.limits.entities),
+    ...topicReading(config),
+  };
+}
+
+/** How records of topics are cut into fields. A file keeps the format that it was first read with, whatever is configured for those that come. */
+function topicReading(config: Config): Readonly<Record<string, string>> {
+  const reading = config.sources.find(({ kind }) => kind === 'kafka');
+  if (reading === undefined) return {};
+  return {
+    'sources[].format': reading.format,
+    'sources[].envelope': reading.envelope,
+    'sources[].map': JSON.stringify(Object.entries(reading.map).sort(([a], [b]) => (a < b ? -1 : 1))),
   };
 }
 

@@ -4,6 +4,7 @@ import type { BusReader, DeadLetters, EventSource, Journal, LeaseStore, MetricSt
 import type { Secret } from '../../core/secret.ts';
 import type { EpochMs } from '../../core/types.ts';
 import type { MmdbGeo } from '../../ingest/enrich/mmdb-geo.ts';
+import type { PartitionPosition } from '../../ingest/kafka/source-options.ts';
 import type { PumpOptions } from '../../ingest/pump.ts';
 import type { Config, ReadingConfig } from '../config/config.ts';
 import type { MetricsStats } from '../http/metrics.ts';
@@ -16,7 +17,7 @@ export type PipelineSource = {
   readonly reading: ReadingConfig;
   /** Stored with the partitions that it finds. */
   readonly tag: string;
-  readonly open: (known: readonly StoredSource[], store: MetricStore) => Promise<EventSource>;
+  readonly open: (known: readonly StoredSource[], store: MetricStore) => Promise<EventSource & { positions?(): readonly PartitionPosition[] }>;
   /** How records are moved from here; what is absent is as for files. */
   readonly pump?: Partial<Pick<PumpOptions, 'flushMs' | 'unackedBatches' | 'steps'>>;
   /** Where records go that cannot be read. */

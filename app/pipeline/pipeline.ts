@@ -5,6 +5,7 @@ import type { EventSource, Journal, MetricStore, PartitionProgress } from '../..
 import type { EpochMs } from '../../core/types.ts';
 import { MINUTE_MS } from '../../core/window.ts';
 import type { MmdbGeo } from '../../ingest/enrich/mmdb-geo.ts';
+import type { PartitionPosition } from '../../ingest/kafka/source-options.ts';
 import type { PartitionState, Pump } from '../../ingest/pump.ts';
 import { checkPepper } from '../pepper.ts';
 import { ConfiguredDirectory } from './configured-directory.ts';
@@ -31,12 +32,14 @@ const WAITS_FOR_SEAT =
 /** Attempts to deliver by channel and result. */
 type Deliveries = Map<string, { readonly channel: string; readonly result: string; value: number }>;
 
+type OpenedSource = EventSource & { positions?(): readonly PartitionPosition[] };
+
 type Parts = {
   readonly stores: Stores;
   readonly directory: ConfiguredDirectory;
   readonly judge: OpenedJudging | undefined;
   readonly pumps: readonly Pump[];
-  readonly sources: readonly EventSource[];
+  readonly sources: readonly OpenedSource[];
   /** What this process reads is judged here or by nobody. */
   readonly judgesAlone: boolean;
   readonly deliveries: Deliveries;
@@ -71,7 +74,7 @@ export class Pipeline implements AsyncDisposable {
     const directory = new ConfiguredDirectory(config, await store.aliases());
     const bus = options.openBus === undefined ? undefined : stack.use(await options.openBus());
     const pumps: Pump[] = [];
-    const sources: EventSource[] = [];
+    const sources: OpenedSource[] = [];
     const deliveries: Deliveries = new Map();
     const onEvent = (event: DeskEvent): void => {
       if (event.kind === 'delivery') countDelivery(deliveries, event);
@@ -150,6 +153,11 @@ export class Pipeline implements AsyncDisposable {
       if (lag !== undefined) return lag;
     }
     return undefined;
+  }
+
+  /** Of topics: every partition that this process was given, also those that are halted before anything of them was read. */
+  positions(): readonly PartitionPosition[] {
+    return this.#parts.sources.flatMap((source) => source.positions?.() ?? []);
   }
 
   storeStats(): StoreStats | undefined {

@@ -7,6 +7,7 @@ import { type MetricsStats, createMetrics } from '../http/metrics.ts';
 import { type HealthCheck, serveOps, spoolCheck } from '../http/ops.ts';
 import { version } from '../main.ts';
 import type { FlowStats } from '../pipeline/flow-stats.ts';
+import type { PartitionPosition } from '../../ingest/kafka/source-options.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { HttpIngest } from './http.ts';
 
@@ -46,6 +47,7 @@ function checksOf({ pipeline, http, clock }: OpsDeps): readonly HealthCheck[] {
     const refused = partitions.filter(({ isRefused }) => isRefused).length;
     checks.push({ name: 'partitions', ok: refused === 0, text: `${partitions.length} assigned${refused > 0 ? `, ${refused} not read: see the log` : ''}` });
   }
+  checks.push(...haltedCheck(pipeline.positions()));
   const { judging } = pipeline;
   if (judging !== undefined) {
     const behind = clock.now() - judging.judgedThrough;
@@ -66,6 +68,29 @@ function checksOf({ pipeline, http, clock }: OpsDeps): readonly HealthCheck[] {
   return checks;
 }
 
+/** A partition that waits for a person does not mend itself: whoever watches must hear of it, and why. */
+export function haltedCheck(positions: readonly PartitionPosition[]): readonly HealthCheck[] {
+  if (positions.length === 0) return [];
+  const halted = positions.filter(({ halt }) => halt !== undefined);
+  const [first] = halted;
+  if (first === undefined) return [{ name: 'halted', ok: true, text: 'no partition' }];
+  const more = halted.length > 1 ? ` (and ${halted.length - 1} more)` : '';
+  return [{ name: 'halted', ok: false, text: `topic ${first.topic}/${first.partition}: ${first.halt}${more}` }];
+}
+
+/** Halted ones that nothing was read of yet have no other place to tell their lag. */
+export function positionStats(
+  positions: readonly PartitionPosition[],
+  known: ReadonlySet<string>,
+): { readonly halted: NonNullable<MetricsStats['halted']>; readonly behind: NonNullable<MetricsStats['partitions']> } {
+  return {
+    halted: positions.map(({ topic, partition, halt }) => ({ topic, partition: String(partition), value: halt === undefined ? 0 : 1 })),
+    behind: positions
+      .filter(({ source, partition, halt }) => halt !== undefined && !known.has(`${source}/${partition}`))
+      .map(({ source, partition, position, end }) => ({ source, partition: String(partition), lagRecords: Math.max(0, end - position) })),
+  };
+}
+
 function statsOf({ pipeline, flow, http }: OpsDeps): MetricsStats {
   const partitions = pipeline.partitions();
   const names = new Map(partitions.map((partition) => [partition.sourceId, partition.sourceName]));
@@ -75,6 +100,7 @@ function statsOf({ pipeline, flow, http }: OpsDeps): MetricsStats {
   const alertsOpen: Partial<Record<Severity, number>> = {};
   for (const { state, severity } of pipeline.desk?.alerts() ?? [])
     if (state === 'firing' || state === 'recovering') alertsOpen[severity] = (alertsOpen[severity] ?? 0) + 1;
+  const { halted, behind } = positionStats(pipeline.positions(), new Set(partitions.map(({ name }) => name)));
   const spool = http?.stats();
   const store = pipeline.storeStats();
   return {
@@ -88,12 +114,16 @@ function statsOf({ pipeline, flow, http }: OpsDeps): MetricsStats {
       ...[...rejects].map(([reason, value]) => ({ source: nameOf(id), reason, value })),
     ]),
     ...(store === undefined ? {} : { store }),
-    partitions: partitions.map(({ name, sourceId, number, segmentAgeMs }) => ({
-      source: nameOf(sourceId),
-      partition: String(number),
-      lagRecords: pipeline.lag(name),
-      segmentAgeMs,
-    })),
+    partitions: [
+      ...partitions.map(({ name, sourceId, number, segmentAgeMs }) => ({
+        source: nameOf(sourceId),
+        partition: String(number),
+        lagRecords: pipeline.lag(name),
+        segmentAgeMs,
+      })),
+      ...behind,
+    ],
+    ...(halted.length === 0 ? {} : { halted }),
     ...(flow === undefined ? {} : { eventDelaySeconds: flow.delays.stats() }),
     ...(pipeline.judging === undefined
       ? {}

@@ -11,10 +11,12 @@ import { readCapabilities } from '../../storage/elasticsearch/capabilities.ts';
 import { type JudgeRetention, retainJudgeIndices } from '../../storage/elasticsearch/judge-retention.ts';
 import { openLeaseStore } from '../../storage/elasticsearch/lease.ts';
 import { openMetricStore as openIndexedStore } from '../../storage/elasticsearch/metric-store.ts';
+import { areTemplatesInstalled } from '../../storage/elasticsearch/templates.ts';
 import { windowStore } from '../../storage/elasticsearch/windows.ts';
 import { STATE_FILE, openJournal } from '../../storage/sqlite/journal.ts';
 import { lockDirectory } from '../../storage/sqlite/lock.ts';
 import { openMetricStore } from '../../storage/sqlite/metric-store.ts';
+import { usageError } from '../cli/errors.ts';
 import type { Config, ElasticsearchConfig } from '../config/config.ts';
 import type { StoreStats, Stores } from '../pipeline/pipeline.ts';
 
@@ -84,7 +86,10 @@ export async function connectElasticsearch(config: ElasticsearchConfig, clock: C
 }
 
 /** The metrics alone: for commands that look at them or change a control value. */
-export async function openMetrics(config: Config, deps: { readonly clock: Clock }): Promise<AsyncDisposable & { readonly store: MetricStore }> {
+export async function openMetrics(
+  config: Config,
+  deps: { readonly clock: Clock; readonly isReadOnly?: boolean },
+): Promise<AsyncDisposable & { readonly store: MetricStore }> {
   const { elasticsearch, directory } = config.store;
   await using stack = new AsyncDisposableStack();
   let store: MetricStore;
@@ -94,6 +99,9 @@ export async function openMetrics(config: Config, deps: { readonly clock: Clock 
   } else {
     const client = stack.use(await connectElasticsearch(elasticsearch, deps.clock));
     const { prefix, shards, replicas } = elasticsearch;
+    // Opening makes what is missing: that is not looking.
+    if (deps.isReadOnly === true && !(await areTemplatesInstalled(client, { prefix, shards, replicas })))
+      throw usageError(`nothing of this version of keywatch is set up under the prefix ${prefix} of store.elasticsearch; run keywatch setup first`);
     store = stack.use(await openIndexedStore({ prefix, shards, replicas }, { elasticsearch: client }));
   }
   const opened = stack.move();

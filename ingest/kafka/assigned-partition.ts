@@ -2,6 +2,7 @@ import type { Offset } from '../../core/types.ts';
 import type { Landmark } from './boundary.ts';
 import type { ConsumedMessage } from './message-block-consumed.ts';
 import type { HaltReason } from './place.ts';
+import type { PartitionPosition } from './source-options.ts';
 
 /** Messages that wait to be read: one fetch answer. */
 export type Waiting = {
@@ -31,6 +32,8 @@ export class AssignedPartition {
   phase: Phase = 'settling';
   /** Why it is halted. */
   haltedBy: HaltReason | 'corrupt' | undefined;
+  /** The same in words. */
+  halt: string | undefined;
   /** Of the current settling: a result for another one is dropped. */
   turn = 0;
   /** Told as `assigned`. */
@@ -61,6 +64,11 @@ export class AssignedPartition {
     this.label = `${topic}/${number}`;
   }
 
+  get position(): PartitionPosition {
+    const { source, topic, number, phase, delivered, highWatermark, halt } = this;
+    return { source, topic, partition: number, phase, position: delivered, end: highWatermark, halt: phase === 'halted' ? halt : undefined };
+  }
+
   get isReadable(): boolean {
     return this.phase === 'reading' && !this.isPaused && this.waiting.length > 0;
   }
@@ -86,6 +94,7 @@ export class AssignedPartition {
   /** What waits is dropped: it will be fetched again from `delivered`. Returns the turn that the settling has. */
   unsettle(): number {
     this.phase = 'settling';
+    this.halt = undefined;
     this.waiting.length = 0;
     this.waitingBytes = 0;
     this.fetched = this.delivered;

@@ -3,7 +3,7 @@ import type { PartialBatch, PartialRow } from '../../core/partial.ts';
 import type { PartitionProgress } from '../../core/ports.ts';
 import type { EntityId } from '../../core/types.ts';
 
-/** The first byte of every message. A reader that does not know it leaves the message out, so that processes can be updated one by one. */
+/** The first byte of every message, batches and progress alike: raised with every change of either. A reader that does not know it leaves the message out and says so, so that processes can be updated one by one. */
 export const BUS_VERSION = 1;
 /** Well below the 1 MiB that brokers accept by default, with room for the batch around it. */
 export const PIECE_BYTES_MAX = 700_000;
@@ -14,7 +14,9 @@ const PROGRESS = 2;
 /** One message of the bus topic. A large batch comes in several pieces, in order, in one partition. */
 export type BusMessage =
   | { readonly kind: 'piece'; readonly from: string; readonly serial: number; readonly index: number; readonly count: number; readonly bytes: Uint8Array }
-  | { readonly kind: 'progress'; readonly from: string; readonly partitions: readonly PartitionProgress[] };
+  | { readonly kind: 'progress'; readonly from: string; readonly partitions: readonly PartitionProgress[] }
+  /** Of another version of Keywatch: what it holds cannot be known. */
+  | { readonly kind: 'unknown'; readonly version: number };
 
 /** The messages that bring one batch. `serial` tells the batches of one sender apart. */
 export function encodeBatchMessages(
@@ -51,9 +53,11 @@ export function encodeProgressMessage(from: string, partitions: readonly Partiti
   return out.take();
 }
 
-/** Undefined for a message of another version, or of something else: it is not ours to judge. Throws on a message of this version that is cut short. */
+/** Undefined for an empty message and for a kind that this version does not have. Throws on a message of this version that is cut short. */
 export function decodeMessage(bytes: Uint8Array): BusMessage | undefined {
-  if (bytes[0] !== BUS_VERSION) return undefined;
+  const [version] = bytes;
+  if (version === undefined) return undefined;
+  if (version !== BUS_VERSION) return { kind: 'unknown', version };
   const input = new ByteReader(bytes, 1);
   const kind = input.byte();
   const from = text(input);

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { BusEvent, BusReader } from '../../core/ports.ts';
 import type { DurationMs, EpochMs, Offset } from '../../core/types.ts';
 import type { KafkaClient } from './client.ts';
-import { PieceJoiner, decodeBatch, decodeMessage } from './bus-message.ts';
+import { BUS_VERSION, PieceJoiner, decodeBatch, decodeMessage } from './bus-message.ts';
 import { faultOf } from './fault.ts';
 import { LogReader } from './log-reader.ts';
 import { rawBatches } from './raw-batches.ts';
@@ -43,6 +43,8 @@ export class KafkaBusReader implements BusReader {
   #loop: Promise<void> | undefined;
   #refreshedAt = 0;
   #isFailing = false;
+  /** Versions of messages that were named. Bounded: a version is a byte. */
+  readonly #refused = new Set<number>();
 
   constructor(options: KafkaBusReaderOptions, deps: KafkaBusReaderDeps) {
     this.#options = options;
@@ -168,6 +170,10 @@ export class KafkaBusReader implements BusReader {
     try {
       const message = decodeMessage(bytes);
       if (message === undefined || message.kind === 'progress') return message;
+      if (message.kind === 'unknown') {
+        this.#refuse(message.version);
+        return undefined;
+      }
       const joiner = joiners.get(message.from) ?? new PieceJoiner();
       const whole = joiner.add(message);
       // Only senders with a batch on its way are remembered: processes come and go.
@@ -181,6 +187,14 @@ export class KafkaBusReader implements BusReader {
       this.#deps.onProblem(`topic ${this.#options.topic}: a message that is none of the bus is left out: ${error.message}`);
       return undefined;
     }
+  }
+
+  #refuse(version: number): void {
+    if (this.#refused.has(version)) return;
+    this.#refused.add(version);
+    this.#deps.onProblem(
+      `topic ${this.#options.topic}: messages of bus version ${version} are left out, this process knows version ${BUS_VERSION}: another version of keywatch writes there; what it counts is in the store, and is judged late. Update all processes to one version`,
+    );
   }
 
   #failing(message: string): void {

@@ -18,7 +18,14 @@ export type PlaceFinderDeps = {
 /** Of one topic, as it was a moment ago. */
 export type TopicState = { readonly ranges: ReadonlyMap<number, LogRange>; readonly committed: ReadonlyMap<number, Committed> };
 
-export type FoundPlace = { readonly place: Place; readonly generation: number; readonly landmark: Landmark | undefined; readonly end: Offset };
+export type FoundPlace = {
+  readonly place: Place;
+  readonly generation: number;
+  readonly landmark: Landmark | undefined;
+  readonly end: Offset;
+  /** Everything before is stored, or was read. */
+  readonly acked: Offset;
+};
 
 /** In the metadata of our own commits. */
 const MARK = 'keywatch';
@@ -56,7 +63,7 @@ export class PlaceFinder {
       startAt: startAt(start, number),
     });
     this.#reportStray(partition, state.committed.get(number), place);
-    return { place, generation, landmark, end: range.end };
+    return { place, generation, landmark, end: range.end, acked: head?.next ?? range.start };
   }
 
   /** For a partition that is being read: whether its log is still the one that was read, and still has what comes next. */
@@ -76,7 +83,7 @@ export class PlaceFinder {
     };
     const boundary = await this.#look(partition, landmark, range);
     const place = planPlace({ head, generation, logStart: range.start, logEnd: range.end, boundary, startAt: undefined });
-    return { place, generation, landmark, end: range.end };
+    return { place, generation, landmark, end: range.end, acked: delivered };
   }
 
   async #look({ topic, number }: AssignedPartition, landmark: Landmark | undefined, range: LogRange): Promise<Boundary> {

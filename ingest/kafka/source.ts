@@ -76,13 +76,7 @@ export class KafkaSource implements EventSource {
   }
 
   positions(): readonly PartitionPosition[] {
-    return [...this.#partitions.values()].map(({ topic, number, phase, delivered, highWatermark }) => ({
-      topic,
-      partition: number,
-      phase,
-      position: delivered,
-      end: highWatermark,
-    }));
+    return Array.from(this.#partitions.values(), (partition) => partition.position);
   }
 
   /** Records below the high watermark that were not delivered, as of the last answer of the broker. */
@@ -211,6 +205,7 @@ export class KafkaSource implements EventSource {
       partition.phase = 'halted';
       // A new generation does not mend it.
       partition.haltedBy = 'corrupt';
+      partition.halt = place;
       this.#apply(partition);
       return { kind: 'problem', partition: partition.name, subject, message: `halted: ${place}. Set onCorrupt: skip to leave it out, and restart` };
     }
@@ -328,12 +323,15 @@ export class KafkaSource implements EventSource {
     this.#relieve();
   }
 
-  #settled(partition: AssignedPartition, { place, generation, landmark, end }: FoundPlace): void {
+  #settled(partition: AssignedPartition, { place, generation, landmark, end, acked }: FoundPlace): void {
     const { name, topic, number, source, label } = partition;
     partition.generation = generation;
     if (place.kind === 'halt') {
       partition.phase = 'halted';
       partition.haltedBy = place.why;
+      partition.halt = place.message;
+      partition.highWatermark = end;
+      if (!partition.isAnnounced) partition.delivered = acked;
       this.#told.push({ kind: 'problem', partition: name, subject: `topic ${label}`, message: `halted: ${place.message}` });
       this.#wake?.();
       return;
@@ -370,6 +368,7 @@ export class KafkaSource implements EventSource {
 
   /** What an operator decided meanwhile: a new generation frees what was halted for its log's sake. */
   async #freeHalted(): Promise<void> {
+    await this.#lookAtHalted();
     const halted = [...this.#partitions.values()].filter(({ phase, haltedBy }) => phase === 'halted' && haltedBy !== 'corrupt');
     if (halted.length === 0) return;
     const generation = await this.#deps.generation();
@@ -379,6 +378,15 @@ export class KafkaSource implements EventSource {
       partition.isAnnounced = false;
     }
     this.#unsettle(freed);
+  }
+
+  /** Nothing is fetched of them, so nothing else would say how far behind they fall. */
+  async #lookAtHalted(): Promise<void> {
+    const halted = [...this.#partitions.values()].filter(({ phase }) => phase === 'halted');
+    for (const topic of new Set(halted.map((partition) => partition.topic))) {
+      const ranges = await this.#reader.ranges(topic);
+      for (const partition of halted) if (partition.topic === topic) partition.highWatermark = ranges.get(partition.number)?.end ?? partition.highWatermark;
+    }
   }
 
   #fail(error: unknown): void {

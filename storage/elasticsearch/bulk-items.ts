@@ -44,9 +44,10 @@ export function readFullAnswer(body: unknown): BulkVerdict {
     const error = member(result, 'error');
     if (error === undefined) return;
     const type = asText(member(error, 'type'));
-    const why = explain(status, type, asText(member(error, 'reason')));
+    const text = asText(member(error, 'reason'));
+    const why = explain(status, type, text);
     if (status === 409 || type === CONFLICT) conflicts++;
-    else if (isRetryable(status, type)) {
+    else if (isRetryable(status, type, text)) {
       retryable.push(place);
       retryReason ??= why;
       isOverloaded ||= status === 429;

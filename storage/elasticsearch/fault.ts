@@ -61,8 +61,14 @@ const RETRYABLE_TYPES: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether the same thing may succeed later: overload, a node that is away, a block that somebody lifts. */
-export function isRetryable(status: number | undefined, type: string | undefined): boolean {
+export function isRetryable(status: number | undefined, type: string | undefined, reason?: string): boolean {
+  if (isShardLimit(reason)) return true;
   return (status !== undefined && RETRYABLE_STATUS.has(status)) || (type !== undefined && RETRYABLE_TYPES.has(type));
+}
+
+/** No further index can be made: a 400 that says nothing of what was sent, and that passes once there is room. */
+function isShardLimit(reason: string | undefined): boolean {
+  return reason !== undefined && /this action would add \[\d+\](?: total)? shards/i.test(reason);
 }
 
 /** One line for a person: what Elasticsearch answered, and what to do where that is known. Never a document's content. */
@@ -73,6 +79,8 @@ export function explain(status: number | undefined, type: string | undefined, re
     const todo = isDisk ? 'free disk space or remove index.blocks.read_only_allow_delete' : 'lift the block on the index';
     return `writing is blocked: ${detail}; ${todo}, what waits is written then`;
   }
+  if (isShardLimit(detail))
+    return `the cluster has as many shards as it may have: ${detail}; delete old indices, add a node or raise cluster.max_shards_per_node, what waits is written then`;
   if (status === 401) return `the credentials were refused (401); check api_key, or username and password`;
   if (status === 403) return `not allowed (403): ${detail}; grant the privilege or use another api_key`;
   if (status === 413) return 'the request is too large for the server or a proxy in front of it (413)';
@@ -93,7 +101,7 @@ export function faultOf(error: unknown, what: string): ElasticsearchFault | unde
     const status = error.statusCode;
     const { type, reason } = errorBody(error.body);
     return new ElasticsearchFault(`elasticsearch: ${what}: ${explain(status, type, reason)}`, {
-      isRetryable: isRetryable(status, type),
+      isRetryable: isRetryable(status, type, reason),
       status,
       type,
       retryAfterMs: retryAfterMs(error.headers?.['retry-after']),

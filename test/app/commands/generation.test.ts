@@ -54,6 +54,20 @@ describe.skipIf(lacks('kafka', 'elasticsearch'))('keywatch generation new', () =
   );
 
   test(
+    'a dry run looks only: where nothing is set up it makes nothing',
+    async () => {
+      await using site = await Site.open();
+      const dry = await site.run('generation', 'new', '--dry-run');
+      expect(dry.code).toBe(2);
+      expect(dry.stderr).toContain(`nothing of this version of keywatch is set up under the prefix ${site.name}`);
+      const { client } = site.elasticsearch;
+      expect(Object.keys(await client.indices.get({ index: `${site.name}-*`, allow_no_indices: true }))).toEqual([]);
+      expect((await client.indices.getIndexTemplate()).index_templates.map(({ name }) => name).filter((name) => name.startsWith(site.name))).toEqual([]);
+    },
+    TIMEOUT,
+  );
+
+  test(
     'another pepper is refused before anything is changed',
     async () => {
       await using site = await Site.open();

@@ -59,6 +59,7 @@ const STATS: MetricsStats = {
     retries: 3,
     conflicts: 1,
   },
+  halted: [{ topic: 'access', partition: '1', value: 1 }],
   partitions: [
     { source: 'access', partition: '0', lagRecords: 5, segmentAgeMs: 1500 },
     { source: 'access', partition: '1', lagRecords: undefined, segmentAgeMs: undefined },
@@ -110,6 +111,7 @@ describe('metrics', () => {
       keywatch_store_bulk_seconds: ['histogram', [['0.1', 3], ['1', 4], ['10', 6], ['+Inf', 7], [105.15], [7]]],
       keywatch_store_retries_total: ['counter', [[3]]],
       keywatch_store_conflicts_total: ['counter', [[1]]],
+      keywatch_partition_halted: ['gauge', [['access', '1', 1]]],
       keywatch_partition_lag_records: ['gauge', [['access', '0', 5]]],
       keywatch_segment_age_seconds: ['gauge', [['access', '0', 1.5]]],
       keywatch_event_delay_seconds: ['histogram', [['0.1', 3], ['1', 4], ['10', 6], ['+Inf', 7], [105.15], [7]]],

@@ -96,10 +96,21 @@ describe.skipIf(lacks('kafka'))('what goes wrong around a real broker', () => {
     await pump.caughtUp(topic, 1, 300);
     await until(() => pump.told(/halted: records 100 to 149 were removed/), 'the halt to be told');
     expect(pump.of(topic, 0)).toBeUndefined();
+    const position = (partition: number): unknown => pump.source.positions().find((one) => one.partition === partition);
+    // Its lag is told all the same, and grows.
+    expect(position(0)).toMatchObject({
+      phase: 'halted',
+      position: 100,
+      end: 300,
+      halt: expect.stringContaining('records 100 to 149 were removed') as unknown,
+    });
+    expect(position(1)).toMatchObject({ phase: 'reading', halt: undefined });
+    await send(scratch, topic, 20, { partition: 0 });
+    await until(() => pump.source.positions().some(({ partition, end }) => partition === 0 && end === 320), 'the lag to grow');
     heads.generation = 2;
-    await pump.caughtUp(topic, 0, 300);
+    await pump.caughtUp(topic, 0, 320);
     expect(pump.of(topic, 0)).toMatchObject({ resume: 'fresh', generation: 2 });
-    expect(pump.offsets(topic, 0)).toEqual(range(150, 300));
+    expect(pump.offsets(topic, 0)).toEqual(range(150, 320));
     expect(pump.of(topic, 1)?.generation).toBe(1);
   });
 
