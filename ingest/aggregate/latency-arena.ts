@@ -1,5 +1,6 @@
 import type { ByteWriter } from '../../core/bytes.ts';
 import { LATENCY_BUCKETS, type LatencyHistogram } from '../../core/sketch/latency.ts';
+import { grown } from '../parse/hash-table.ts';
 
 const CLASSES = 5;
 const FIRST_PAIRS = 2;
@@ -140,9 +141,7 @@ export class LatencyArena {
     }
     const ints = klass === CLASSES ? 1 + LATENCY_BUCKETS : 1 + (FIRST_PAIRS << klass) * 2;
     while (this.#length + ints > this.#ints.length) {
-      const bigger = new Int32Array(this.#ints.length * 2);
-      bigger.set(this.#ints);
-      this.#ints = bigger;
+      this.#ints = grown(this.#ints);
     }
     const at = this.#length;
     this.#length += ints;

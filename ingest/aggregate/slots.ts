@@ -4,7 +4,7 @@ import { C, COUNTER_COUNT } from '../../core/counters.ts';
 import { latencyBucket } from '../../core/sketch/latency.ts';
 import { DIMENSIONS, Sketch, areTextsAll } from '../../core/sketch/sketch.ts';
 import { type Minute, entityId } from '../../core/types.ts';
-import { grown } from '../parse/hash-table.ts';
+import { grownLength, longer } from '../parse/hash-table.ts';
 import type { Normaliser } from '../parse/normaliser.ts';
 import type { EventCells } from '../parse/tokens.ts';
 import { TERMS_OF, TEXT_OF, noText } from './dimension-terms.ts';
@@ -363,17 +363,15 @@ export class Slots {
     this.#last = bigger;
   }
 
+  /** All to one number of slots: what is written behind an array's end is lost without a word. */
   #growSlots(): void {
-    this.window = grown(this.window);
-    this.owner = grown(this.owner);
-    this.#latency = grown(this.#latency);
-    this.#tally = grown(this.#tally);
-    const dirty = new Uint8Array(this.isDirty.length * 2);
-    dirty.set(this.isDirty);
-    this.isDirty = dirty;
-    const counters = new Float64Array(this.counters.length * 2);
-    counters.set(this.counters);
-    this.counters = counters;
+    const slots = grownLength(this.window.length);
+    this.window = longer(this.window, slots);
+    this.owner = longer(this.owner, slots);
+    this.isDirty = longer(this.isDirty, slots);
+    this.counters = longer(this.counters, slots * COUNTER_COUNT);
+    this.#latency = longer(this.#latency, slots);
+    this.#tally = longer(this.#tally, slots * DIMENSION_COUNT);
   }
 
   #growTable(): void {

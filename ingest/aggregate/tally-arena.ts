@@ -2,6 +2,7 @@ import type { ByteWriter } from '../../core/bytes.ts';
 import { HLL_REGISTERS, hllIndex, hllRank } from '../../core/sketch/hyperloglog.ts';
 
 import { TALLY_ITEMS_MAX, TALLY_TEXTS_MAX, type Tally, type TallyItem, encodeTallyHead, encodeTallyItem } from '../../core/sketch/tally.ts';
+import { grown } from '../parse/hash-table.ts';
 
 /** Ints per item of an exact list: hi, lo, count, failed. */
 const ITEM = 4;
@@ -281,8 +282,7 @@ export class TallyArena {
     }
     const ints = klass === CLASSES ? HEAVY_BLOCK : 1 + (1 << klass) * ITEM;
     while (this.#length + ints > this.#ints.length) {
-      const bigger = new Int32Array(this.#ints.length * 2);
-      bigger.set(this.#ints);
+      const bigger = grown(this.#ints);
       this.#ints = bigger;
       this.#registers = new Uint8Array(bigger.buffer);
     }

@@ -2,6 +2,7 @@ import type { Kafka, KafkaConfig, SASLOptions } from 'kafkajs';
 import type { Secret } from '../../core/secret.ts';
 import { type KafkaLog, relayLog } from './client-log.ts';
 import { type PatchResult, kafkajs, patchKafkajs } from './patch.ts';
+import { socketFactory } from './patch-receive.ts';
 
 export type KafkaOptions = {
   /** `host:port` each. */
@@ -39,6 +40,7 @@ export function openKafka(options: KafkaOptions): KafkaClient {
     retry: { ...RETRY, retries: options.retries ?? RETRIES },
     logLevel: logLevel.INFO,
     logCreator: () => relayLog(options.log),
+    socketFactory,
   };
   if (options.tls !== undefined) config.ssl = tlsOf(options.tls);
   if (options.sasl !== undefined) config.sasl = saslOf(options.sasl);

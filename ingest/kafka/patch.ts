@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import type * as KafkaJs from 'kafkajs';
 import { COMPRESSION, compress, decompress } from './codecs.ts';
 import { type DecoderChoice, patchFetch } from './patch-fetch.ts';
+import { patchReceive } from './patch-receive.ts';
 import { selfTest } from './patch-self-test.ts';
 
 /** Which decoder is in use: `raw` delivers whole record batches, `stock` single messages as kafkajs decodes them. `why` is one line. */
@@ -43,6 +44,7 @@ function patch(): PatchResult {
   const { version } = load('kafkajs/package.json') as { readonly version: string };
   if (version !== PATCHED_VERSION) return { hook: 'stock', why: `kafkajs is ${version}, our patches are for ${PATCHED_VERSION}` };
   patchRequestQueue();
+  patchReceive(load);
   patchFetch(load, { choice, refuse: (why) => new module.KafkaJSNonRetriableError(why) });
   const fault = selfTest(load);
   if (fault !== undefined) return { hook: 'stock', why: `the self-test of the raw-batch hook failed: ${fault}` };

@@ -65,9 +65,21 @@ export class HashTable {
   }
 }
 
-/** Doubles a typed array. */
-export function grown(array: Int32Array): Int32Array<ArrayBuffer> {
-  const bigger = new Int32Array(array.length * 2);
+/** Up to here an array doubles; a bigger one grows by a quarter: a million rows must not cost the memory of two. */
+const DOUBLES_UNTIL = 1 << 16;
+
+/** How long an array of `length` is when it has grown; a power of two stays a multiple of 1024. */
+export function grownLength(length: number): number {
+  return length < DOUBLES_UNTIL ? length * 2 : length + (length >>> 2);
+}
+
+/** A copy of this length. */
+export function longer<T extends Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Float64Array<ArrayBuffer>>(array: T, length: number): T {
+  const bigger = new (array.constructor as new (length: number) => T)(length);
   bigger.set(array);
   return bigger;
+}
+
+export function grown(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  return longer(array, grownLength(array.length));
 }
