@@ -4,7 +4,7 @@ import { actorText } from '../../core/operator.ts';
 import { safeText } from '../../core/text.ts';
 import type { EpochMs } from '../../core/types.ts';
 import { plainText, parseProse } from '../prose.ts';
-import { titleOf } from './facts.ts';
+import { safeLinks, titleOf } from './facts.ts';
 
 const ALERTS_MAX = 20;
 const CONTRIBUTIONS_MAX = 10;
@@ -30,7 +30,7 @@ export function noticeJson(notification: Notification): Readonly<Record<string, 
     ...(notification.text === undefined ? {} : { text: textLines(notification.text) }),
     ...(notification.done === undefined ? {} : { done: notification.done.map((text) => safeText(text, TEXT_CHARS_MAX)) }),
     ...(notification.next === undefined ? {} : { next: { what: safeText(notification.next.what, TEXT_CHARS_MAX), at: time(notification.next.at) } }),
-    ...(notification.links === undefined ? {} : { links: notification.links }),
+    ...(notification.links === undefined ? {} : { links: safeLinks(notification.links) }),
     ...(notification.series === undefined ? {} : { requestsPerMinute: notification.series }),
   };
 }

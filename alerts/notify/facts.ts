@@ -200,7 +200,7 @@ function cameBack({ reopens }: Incident): readonly Fact[] {
 }
 
 /** Only addresses that we made: of the web, without a blank, and not endless. */
-function safeLinks(links: readonly Link[]): readonly Link[] {
+export function safeLinks(links: readonly Link[]): readonly Link[] {
   return links
     .filter(({ url }) => /^https?:\/\/[^\s<>"'`|\\]+$/.test(url) && url.length <= LINK_CHARS_MAX && URL.canParse(url))
     .map(({ name, url }) => ({ name: shown(name, 40), url }));

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 
-/** A certificate for `localhost` that signed itself, made anew for each run: no key lies in the repository, and none expires in it. */
-export function selfSigned(): { readonly key: string; readonly cert: string } {
+/** A certificate for `localhost` that signed itself, made anew for each run: no key lies in the repository, and none expires in it. `notAfter` as `YYMMDDHHMMSSZ`. */
+export function selfSigned({ notAfter = '491231235959Z' }: { readonly notAfter?: string } = {}): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(oid('06082a8648ce3d040302'));
   const name = sequence(set(sequence(oid('0603550403'), der(0x0c, Buffer.from('localhost')))));
@@ -13,7 +13,7 @@ export function selfSigned(): { readonly key: string; readonly cert: string } {
     der(0x02, Buffer.from([1])),
     algorithm,
     name,
-    sequence(der(0x17, Buffer.from('200101000000Z')), der(0x17, Buffer.from('491231235959Z'))),
+    sequence(der(0x17, Buffer.from('200101000000Z')), der(0x17, Buffer.from(notAfter))),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, extensions),
