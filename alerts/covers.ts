@@ -1,4 +1,5 @@
-import type { Alert, Covers, OutboxRow } from '../core/alert.ts';
+import type { Covers, OutboxRow } from '../core/alert.ts';
+import type { Incident } from '../core/incident.ts';
 import { type EpochMs, severityRank } from '../core/types.ts';
 import { tellsThatItFired } from './channel-queue.ts';
 import { mergedText } from './summary.ts';
@@ -7,10 +8,13 @@ import { mergedText } from './summary.ts';
 const WORST_MAX = 10;
 
 /** One row in place of many, of which some may stand for many themselves. In order: the newest word on an alert is the last. */
-export function mergedRow(rows: readonly OutboxRow[], parts: { readonly id: string; readonly channel: string; readonly now: EpochMs }): OutboxRow {
+export function mergedRow(
+  rows: readonly OutboxRow[],
+  parts: { readonly id: string; readonly channel: string; readonly now: EpochMs; readonly isStorm?: boolean },
+): OutboxRow {
   const { id, channel, now } = parts;
   const covers = coversOf(rows);
-  return { id, channel, kind: 'summary', createdAt: now, dueAt: now, text: mergedText(covers), covers };
+  return { id, channel, kind: parts.isStorm === true ? 'storm' : 'summary', createdAt: now, dueAt: now, text: mergedText(covers), covers };
 }
 
 function coversOf(rows: readonly OutboxRow[]): Covers {
@@ -43,20 +47,24 @@ function coversOf(rows: readonly OutboxRow[]): Covers {
 }
 
 function coversOfOne(row: OutboxRow): Covers {
-  const { alert } = row;
-  if (alert === undefined) return { messages: 1, fired: 0, resolved: 0, rules: {}, worst: [], firing: [], ended: [] };
+  const { incident } = row;
+  if (incident === undefined) return { messages: 1, fired: 0, resolved: 0, rules: {}, worst: [], firing: [], ended: [] };
   const isFired = tellsThatItFired(row);
   return {
     messages: 1,
     fired: isFired ? 1 : 0,
     resolved: row.kind === 'resolved' ? 1 : 0,
-    rules: { [alert.rule]: 1 },
-    worst: [brief(alert)],
-    firing: isFired ? [alert.id] : [],
-    ended: row.kind === 'resolved' ? [alert.id] : [],
+    rules: { [ruleOf(row)]: 1 },
+    worst: [brief(row, incident)],
+    firing: isFired ? [incident.id] : [],
+    ended: row.kind === 'resolved' ? [incident.id] : [],
   };
 }
 
-function brief({ id, label, rule, severity, score, state }: Alert): Covers['worst'][number] {
-  return { id, label, rule, severity, score, state: state === 'pending' ? 'firing' : state };
+function ruleOf({ incident, alert }: OutboxRow): string {
+  return incident?.rule ?? alert?.rule ?? 'unknown';
+}
+
+function brief(row: OutboxRow, { id, label, severity, score, state }: Incident): Covers['worst'][number] {
+  return { id, label, rule: ruleOf(row), severity, score, state };
 }

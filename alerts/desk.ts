@@ -1,19 +1,30 @@
-import type { Alert, Delivery, JournalBody, NotificationKind, OutboxRow, Transition } from '../core/alert.ts';
+import { type Alert, type Delivery, type JournalBody, type Link, type NotificationKind, OPEN_STATES, type OutboxRow, type Transition } from '../core/alert.ts';
 import type { Clock } from '../core/clock.ts';
 import type { KeyDirectory } from '../core/directory.ts';
 import type { Evaluation } from '../core/finding.ts';
-import type { Journal, Notifier } from '../core/ports.ts';
-import { type EntityId, type EpochMs, type Minute, SEVERITIES, type Severity, severityRank } from '../core/types.ts';
+import type { Incident } from '../core/incident.ts';
+import type { CommandResult, OperatorCommand } from '../core/operator.ts';
+import type { CommandInbox, Journal, Notifier } from '../core/ports.ts';
+import { type DurationMs, type EntityId, type EpochMs, type Minute, SEVERITIES, type Severity, severityRank } from '../core/types.ts';
+import { HOUR_MS, MINUTE_MS } from '../core/window.ts';
+import { type Obeyed, obey } from './commands.ts';
 import { mergedRow } from './covers.ts';
 import { deadLetterBody, failingBody } from './dead-letter.ts';
-import { ANNOUNCED, DeskState } from './desk-state.ts';
+import { ANNOUNCED, DeskState, SURVEY } from './desk-state.ts';
 import { type DigestCoverage, digestText } from './digest.ts';
+import { type EscalationSteps, escalationOf } from './escalation.ts';
+import { code } from './hostile.ts';
+import { FLEET_LINEAGES, IncidentDraft } from './incident-draft.ts';
 import { Lifecycle, type Step } from './lifecycle.ts';
+import { type Labels, matchersText } from './matchers.ts';
+import { formatDuration, formatUtc } from './notify/units.ts';
 import { splitRows } from './outbox.ts';
-import { type ChannelRoute, routeNotices } from './route.ts';
+import { type OverlayContext, labelsOf } from './overlay.ts';
+import { FIRST_WAIT_MS, type Routing } from './plan.ts';
 import type { RuleSpec } from './rule-spec.ts';
 import { Sender } from './sender.ts';
 import { catchUpText } from './summary.ts';
+import { surveyText } from './survey.ts';
 
 /** Alerts in one entry: an entry is one text, and a text has a longest. */
 const ENTRY_ALERTS_MAX = 2000;
@@ -21,6 +32,10 @@ const ENTRY_ALERTS_MAX = 2000;
 export const SNAPSHOT_EVERY = 500;
 const ACTOR = 'keywatch';
 const DIGEST_ALERTS_MAX = 10_000;
+/** Event time that is judged may be so far behind before nothing ends because it is silent. */
+export const STALE_AFTER_MS: DurationMs = 5 * MINUTE_MS;
+/** Incidents in one entry. */
+const ENTRY_INCIDENTS_MAX = 5000;
 
 /** One channel: who sends, what it wants to hear, how fast. */
 export type DeskChannel = {
@@ -49,6 +64,21 @@ export type DeskOptions = {
   readonly tenant?: string;
   /** Requests per minute before an alert, oldest first, for its sparkline. */
   readonly series?: (alert: Alert) => Promise<readonly number[] | undefined>;
+  /** Labels from the key inventory: owner, team, environment, plan, tier. */
+  readonly labels?: ((entity: EntityId) => Labels) | undefined;
+  /** Names of the channels that hear of what has these labels; default every channel whose `minSeverity` it reaches. Pure. */
+  readonly route?: ((labels: Labels, now: EpochMs) => readonly string[]) | undefined;
+  /** Over the default steps. */
+  readonly escalation?: EscalationSteps | undefined;
+  /** How alerts become incidents; default `FIRST_WAIT_MS` and `FLEET_LINEAGES`. */
+  readonly grouping?: { readonly waits?: Readonly<Partial<Record<Severity, DurationMs>>>; readonly fleetLineages?: number } | undefined;
+  /** A new installation only reports for so long; default 0, not at all. */
+  readonly surveyMs?: DurationMs | undefined;
+  readonly isRevoked?: ((entity: EntityId) => boolean) | undefined;
+  /** It left the registry of keys: its alerts end with one notice. */
+  readonly isDeleted?: ((entity: EntityId) => boolean) | undefined;
+  /** Where a reader goes from a message. */
+  readonly links?: ((incident: Incident, alert: Alert | undefined) => readonly Link[]) | undefined;
   /** Told after the fact, for logs and screens. Must not throw. */
   readonly onEvent?: (event: DeskEvent) => void;
 };
@@ -85,7 +115,11 @@ export class JournalTakenError extends Error {
 export class AlertDesk implements AsyncDisposable {
   readonly #options: DeskOptions;
   readonly #lifecycle: Lifecycle;
-  readonly #routes: readonly ChannelRoute[];
+  readonly #rules: ReadonlyMap<string, RuleSpec>;
+  /** When to look at an incident again; those that are not in it are looked at by the next tick. */
+  readonly #due = new Map<string, EpochMs>();
+  /** When a silence, a maintenance, an exception or the survey begins or ends next. */
+  #boundary: EpochMs = 0;
   readonly #senders: readonly Sender[];
   readonly #state: DeskState;
   #seq: number;
@@ -99,8 +133,8 @@ export class AlertDesk implements AsyncDisposable {
     this.#seq = seq;
     this.#snapshotSeq = snapshotSeq;
     const rules = new Map(options.rules.map((spec) => [spec.rule, spec]));
-    this.#lifecycle = new Lifecycle({ tenant: options.tenant ?? 'default', rules, directory: options.directory });
-    this.#routes = options.channels.map(({ notifier, minSeverity }) => ({ name: notifier.name, minSeverity }));
+    this.#rules = rules;
+    this.#lifecycle = new Lifecycle({ tenant: options.tenant ?? 'default', rules, directory: options.directory, isDeleted: options.isDeleted });
     this.#senders = options.channels.map((channel) => this.#senderOf(channel));
   }
 
@@ -121,7 +155,12 @@ export class AlertDesk implements AsyncDisposable {
       seq = entry.seq;
     }
     const desk = new AlertDesk(options, state, seq, snapshotSeq);
-    await desk.#commit((now) => desk.#bodyOf(desk.#lifecycle.retire(state, now), now));
+    await desk.#commit((now) =>
+      desk.#decide(now, (draft) => {
+        draft.repair();
+        return desk.#takeStep(draft, desk.#lifecycle.retire(state, now), now);
+      }),
+    );
     await desk.#commit((now) => desk.#dropUnknownChannels(now));
     return desk;
   }
@@ -140,21 +179,75 @@ export class AlertDesk implements AsyncDisposable {
   async observe(evaluations: readonly Evaluation[], progress: { readonly judgedThrough?: Minute } = {}): Promise<void> {
     await this.#commit((now) => {
       const judgedThrough = progress.judgedThrough ?? this.#state.judgedThrough;
-      const body = this.#bodyOf(this.#lifecycle.observe(this.#state, { evaluations, judgedThrough, now }), now);
+      const body = this.#decide(now, (draft) => this.#takeStep(draft, this.#lifecycle.observe(this.#state, { evaluations, judgedThrough, now }), now));
       return judgedThrough > this.#state.judgedThrough ? { ...body, judgedThrough } : body;
     });
   }
 
-  /** Timers of the wall clock. Call it about every ten seconds. */
-  async tick(): Promise<void> {
-    await this.#commit((now) => this.#bodyOf(this.#lifecycle.tick(this.#state, now), now));
+  /** Timers of the wall clock: waits, repeats, escalation, ends of silences. Call it about every second. `watermark`: event time that all sources passed, where that is known. */
+  async tick(input: { readonly watermark?: EpochMs | undefined } = {}): Promise<void> {
+    await this.#commit((now) => {
+      const stale = this.#staleAt(now, input.watermark);
+      const step = stale.isStale ? undefined : this.#lifecycle.tick(this.#state, now);
+      const body = this.#decide(now, (draft) => {
+        draft.expire();
+        draft.touch(this.#dueAt(now));
+        return { ...(step === undefined ? {} : this.#takeStep(draft, step, now)), ...stale.body };
+      });
+      return stale.rows.length === 0 ? body : { ...body, outbox: [...(body.outbox ?? []), ...stale.rows] };
+    });
+    await this.#survey();
+  }
+
+  /**
+   * Applies what people asked for, each as one entry with its answer, and takes it out of the inbox once that is durable.
+   * One that was answered before a crash is only taken out.
+   */
+  async obeyAll(inbox: CommandInbox): Promise<void> {
+    const commands = await inbox.pending();
+    for (const command of commands) await this.obey(command);
+    if (commands.length > 0) await inbox.remove(commands.map((command) => command.id));
+  }
+
+  /** The answer, once it is durable; undefined when it was given before. */
+  async obey(command: OperatorCommand): Promise<CommandResult | undefined> {
+    let result: CommandResult | undefined;
+    await this.#commit((now) => {
+      if (this.#state.hasObeyed(command.id)) return undefined;
+      const body = this.#decide(now, (draft) => {
+        const obeyed = this.#obey(command, draft, now);
+        result = obeyed.result;
+        if (obeyed.isForAll) draft.touch(this.#state.incidents.keys());
+        return obeyed.body;
+      });
+      if (command.kind !== 'reload_notice' || command.text === undefined) return body;
+      return {
+        ...body,
+        outbox: [...(body.outbox ?? []), ...this.#toChannels({ name: `reload-${command.id}`, kind: 'pipeline', text: command.text, now }, () => true)],
+      };
+    });
+    return result;
+  }
+
+  #obey(command: OperatorCommand, draft: IncidentDraft, now: EpochMs): Obeyed {
+    const { directory } = this.#options;
+    return obey(command, {
+      state: this.#state,
+      lifecycle: this.#lifecycle,
+      draft,
+      now,
+      canonical: (entity) => directory.canonical(entity),
+      label: (entity) => directory.label(entity),
+      labels: (alert) => this.#labelsOf(alert),
+      rules: new Set(this.#rules.keys()),
+    });
   }
 
   /** Pairs of entity and rule with an open alert: they must be evaluated although nothing breaches. */
   watched(): ReadonlyMap<EntityId, ReadonlySet<string>> {
     const watched = new Map<EntityId, Set<string>>();
     for (const { alert } of this.#state.alerts.values()) {
-      if (alert.state === 'resolved') continue;
+      if (alert.state !== 'pending' && !OPEN_STATES.includes(alert.state)) continue;
       const entity = this.#options.directory.canonical(alert.entity);
       const rules = watched.get(entity);
       if (rules === undefined) watched.set(entity, new Set([alert.rule]));
@@ -166,6 +259,11 @@ export class AlertDesk implements AsyncDisposable {
   /** Every alert whose episode is not archived. */
   alerts(): readonly Alert[] {
     return [...this.#state.alerts.values()].map((tracked) => tracked.alert);
+  }
+
+  /** Every incident that is not archived. */
+  incidents(): readonly Incident[] {
+    return [...this.#state.incidents.values()].map((tracked) => tracked.incident);
   }
 
   health(): readonly ChannelHealth[] {
@@ -181,7 +279,14 @@ export class AlertDesk implements AsyncDisposable {
     const name = `digest-${input.name}`;
     await this.#commit((now) => {
       if (this.#state.lastDigest === name) return undefined;
-      const text = digestText({ now, since: this.#state.sinceDigest, alerts: listed, coverage: input.coverage, queues: this.health() });
+      const text = digestText({
+        now,
+        since: this.#state.sinceDigest,
+        alerts: listed,
+        coverage: input.coverage,
+        queues: this.health(),
+        ...this.#digestParts(now),
+      });
       return { outbox: this.#toChannels({ name, kind: 'digest', text, now }, (channel) => channel.hasDigest ?? true) };
     });
   }
@@ -271,17 +376,140 @@ export class AlertDesk implements AsyncDisposable {
     this.#snapshotSeq = this.#seq;
   }
 
-  #bodyOf(step: Step, now: EpochMs): Partial<JournalBody> {
-    const { notices, changed } = step;
-    const { rows, tracks } = routeNotices({ notices, changed, channels: this.#routes, queues: this.#state.channels, now });
-    const outbox = this.#routes.flatMap(({ name }) => this.#condense(name, rows, now));
+  /** One decision: `work` on the alerts, then what every incident that it touched tells. */
+  #decide(now: EpochMs, work: (draft: IncidentDraft) => Partial<JournalBody>): Partial<JournalBody> {
+    const options = this.#options;
+    const routing = this.#routing(now);
+    const draft = new IncidentDraft(
+      this.#state,
+      {
+        rules: this.#rules,
+        canonical: (entity) => options.directory.canonical(entity),
+        channels: options.channels.map(({ notifier }) => ({ name: notifier.name, hasThreads: notifier.hasThreads ?? false })),
+        routing,
+        steps: escalationOf(options.escalation),
+        waits: { ...FIRST_WAIT_MS, ...options.grouping?.waits },
+        fleetLineages: options.grouping?.fleetLineages ?? FLEET_LINEAGES,
+      },
+      now,
+    );
+    const more = work(draft);
+    const due = draft.plan(this.#overlays(draft, more, now), (incident, channel) => this.#state.channels.get(channel)?.willBelieveFiring(incident) ?? false);
+    for (const [id, at] of due) this.#due.set(id, at);
+    const body = draft.body();
+    const outbox = options.channels.flatMap(({ notifier }) => this.#condense(notifier.name, body.outbox, now));
+    return { ...body, ...more, outbox: [...outbox, ...(more.outbox ?? [])] };
+  }
+
+  /** What the state machine decided, and what stands beside it. */
+  #takeStep(draft: IncidentDraft, step: Step, now: EpochMs): Partial<JournalBody> {
+    draft.take(step);
+    return { outbox: this.#summaryRows(step, now), ...(step.catchUp === undefined ? {} : { catchUp: step.catchUp }) };
+  }
+
+  #overlays(draft: IncidentDraft, more: Partial<JournalBody>, now: EpochMs): OverlayContext {
+    const { directory, surveyMs = 0, isRevoked } = this.#options;
+    const with_ = <T extends { readonly id: string }>(known: readonly T[], changed: readonly T[] = []): readonly T[] => {
+      const ids = new Set(changed.map((each) => each.id));
+      return [...known.filter((each) => !ids.has(each.id)), ...changed];
+    };
     return {
-      transitions: step.transitions,
-      alerts: changed.map((tracked) => tracked.alert),
-      outbox: [...outbox, ...this.#summaryRows(step, now)],
-      ...(tracks.length === 0 ? {} : { tracks }),
-      ...(step.archived.length === 0 ? {} : { archived: step.archived }),
-      ...(step.catchUp === undefined ? {} : { catchUp: step.catchUp }),
+      now,
+      rules: this.#rules,
+      canonical: (entity) => directory.canonical(entity),
+      labels: (alert) => this.#labelsOf(alert),
+      silences: with_(this.#state.silences, more.silences),
+      maintenances: with_(this.#state.maintenances, more.maintenances),
+      exceptions: with_(this.#state.exceptions, more.exceptions),
+      isFlapping: (key) => draft.isFlapping(key),
+      isStale: more.stale === undefined ? this.#state.isStale : more.stale !== null,
+      surveyUntil: surveyMs === 0 ? 0 : (this.#state.installedAt || now) + surveyMs,
+      isRevoked,
+      incident: (id) => draft.incident(id),
+    };
+  }
+
+  #labelsOf(alert: Alert): Labels {
+    return labelsOf(alert, this.#options.labels?.(this.#options.directory.canonical(alert.entity)));
+  }
+
+  #routing(now: EpochMs): Routing {
+    const { channels, route } = this.#options;
+    return (alert) => {
+      if (route !== undefined) return { channels: new Set(route(this.#labelsOf(alert), now)), why: { reason: 'not_routed' } };
+      const wanted = channels.filter(({ minSeverity }) => severityRank(alert.severity) >= severityRank(minSeverity));
+      return { channels: new Set(wanted.map(({ notifier }) => notifier.name)), why: { reason: 'below_severity' } };
+    };
+  }
+
+  /** Incidents whose time has come; all of them when an overlay began or ended meanwhile. */
+  #dueAt(now: EpochMs): Iterable<string> {
+    const { incidents, silences, maintenances, exceptions, installedAt } = this.#state;
+    const isPassed = now >= this.#boundary;
+    if (isPassed) {
+      const times = [
+        ...[...silences, ...maintenances].flatMap(({ startsAt, endsAt, endedAt }) => [startsAt, endedAt ?? endsAt]),
+        ...exceptions.map(({ until, endedAt }) => endedAt ?? until),
+        installedAt + (this.#options.surveyMs ?? 0),
+      ];
+      this.#boundary = Math.min(...times.filter((time) => time > now), now + HOUR_MS);
+    }
+    for (const id of this.#due.keys()) if (!incidents.has(id)) this.#due.delete(id);
+    return isPassed ? [...incidents.keys()] : [...incidents.keys()].filter((id) => now >= (this.#due.get(id) ?? 0));
+  }
+
+  #staleAt(
+    now: EpochMs,
+    watermark: EpochMs | undefined,
+  ): { readonly isStale: boolean; readonly body: Partial<JournalBody>; readonly rows: readonly OutboxRow[] } {
+    const known = this.#state.stale ?? undefined;
+    if (watermark === undefined) return { isStale: known !== undefined, body: {}, rows: [] };
+    const isStale = now - watermark > STALE_AFTER_MS;
+    if (isStale === (known !== undefined)) return { isStale, body: {}, rows: [] };
+    // A new installation, or one that reads old logs, is behind because it has just begun.
+    const rows = (text: string, since: EpochMs): readonly OutboxRow[] =>
+      this.#toChannels({ name: `stale-${since}${isStale ? '' : '-over'}`, kind: 'pipeline', text, now }, () => true);
+    if (isStale) {
+      const text = `The data is behind: everything before ${formatUtc(watermark)} is judged, that is ${formatDuration(now - watermark)} ago. Until it has caught up no alert ends because it is silent, and rules that look for silence say nothing.`;
+      return { isStale, body: { stale: { since: now, watermark } }, rows: this.#state.judgedThrough === 0 ? [] : rows(text, now) };
+    }
+    const since = known?.since ?? now;
+    const wasTold = [...this.#state.announcedStale].includes(since);
+    return { isStale, body: { stale: null }, rows: wasTold ? rows(`The data has caught up, after ${formatDuration(now - since)}.`, since) : [] };
+  }
+
+  /** While a new installation only looks: what it would have told, once an hour. */
+  async #survey(): Promise<void> {
+    const { surveyMs = 0, journal, clock } = this.#options;
+    const { installedAt, surveyHour } = this.#state;
+    if (surveyMs === 0 || installedAt === 0) return;
+    const hour = Math.floor((Math.min(clock.now(), installedAt + surveyMs) - installedAt) / HOUR_MS);
+    if (hour <= surveyHour) return;
+    const from = installedAt + surveyHour * HOUR_MS;
+    const listed = await journal.alerts({ since: installedAt, limit: DIGEST_ALERTS_MAX });
+    await this.#commit((now) => {
+      if (hour <= this.#state.surveyHour) return undefined;
+      const text = surveyText({ now, from, until: installedAt + surveyMs, alerts: listed });
+      return { outbox: this.#toChannels({ name: `${SURVEY}${hour}`, kind: 'survey', text, now }, (channel) => channel.hasDigest ?? true) };
+    });
+  }
+
+  #digestParts(now: EpochMs): { readonly risks: readonly Incident[]; readonly ending: readonly string[] } {
+    const soon = now + 24 * HOUR_MS;
+    const { silences, maintenances, exceptions } = this.#state;
+    const ending = [
+      ...[...silences, ...maintenances]
+        .filter(({ endsAt }) => endsAt > now && endsAt <= soon)
+        .map((each) => `${each.id} ${code(matchersText(each.matchers))}: until ${formatUtc(each.endsAt)}`),
+      ...exceptions
+        .filter(({ until }) => until > now && until <= soon)
+        .map((each) => `${each.id} ${code(each.label)} ${code(each.rule)}: until ${formatUtc(each.until)}`),
+    ];
+    return {
+      risks: this.incidents()
+        .filter((incident) => incident.risk > 0)
+        .sort((a, b) => b.risk - a.risk),
+      ending,
     };
   }
 
@@ -312,7 +540,7 @@ export class AlertDesk implements AsyncDisposable {
   }
 
   #dropUnknownChannels(now: EpochMs): Partial<JournalBody> {
-    const known = new Set(this.#routes.map((route) => route.name));
+    const known = new Set(this.#options.channels.map(({ notifier }) => notifier.name));
     const rows = [...this.#state.channels].filter(([name]) => !known.has(name)).flatMap(([, queue]) => [...queue.rows.values()]);
     return {
       deliveries: rows.map(({ row, attempts }) => ({
@@ -327,13 +555,14 @@ export class AlertDesk implements AsyncDisposable {
 
   #senderOf(channel: DeskChannel): Sender {
     const { name } = channel.notifier;
-    const { clock, random, series } = this.#options;
+    const { clock, random, series, links } = this.#options;
     return new Sender(
       { notifier: channel.notifier, perSecond: channel.perSecond ?? 1, burst: channel.burst ?? 5 },
       {
         clock,
         random,
         series,
+        links,
         queue: () => this.#state.channel(name),
         commit: (decide) => this.#commit(decide),
         afterFailure: (row, result, reason, now) => {
@@ -349,7 +578,7 @@ export class AlertDesk implements AsyncDisposable {
 
   #fallbackOf(channel: string): string | undefined {
     const { fallback } = this.#options;
-    return fallback !== undefined && fallback !== channel ? fallback : this.#routes.find((route) => route.name !== channel)?.name;
+    return fallback !== undefined && fallback !== channel ? fallback : this.#options.channels.find(({ notifier }) => notifier.name !== channel)?.notifier.name;
   }
 
   #tell(body: JournalBody): void {
@@ -371,26 +600,37 @@ function isEmpty(body: Partial<JournalBody>): boolean {
 }
 
 /**
- * A decision about very many alerts, as several entries. Messages stand in the first one, how far was judged in the
- * last: after a crash between two the windows are judged again, and what was told may be told twice, but nothing is lost.
+ * A decision about very many alerts, as several entries: alerts first, then incidents with all messages, how far was
+ * judged last. After a crash between two the desk finds alerts without an incident when it opens, or windows that are
+ * judged again: what was told may be told twice, but nothing is lost.
  */
 function splitBody(body: Partial<JournalBody>, alertsMax: number): readonly Partial<JournalBody>[] {
-  const { alerts = [], tracks = [], transitions = [], archived = [], judgedThrough, ...rest } = body;
-  if (alerts.length <= alertsMax) return [body];
+  const { alerts = [], tracks = [], transitions = [], archived = [], incidents = [], incidentTracks = [], judgedThrough, ...rest } = body;
+  if (alerts.length <= alertsMax && incidents.length <= ENTRY_INCIDENTS_MAX) return [body];
   const parts: Partial<JournalBody>[] = [];
   const known = new Set(alerts.map((alert) => alert.id));
+  const trackOf = new Map(tracks.map((track) => [track.id, track]));
+  const movesOf = Map.groupBy(transitions, (move) => move.alert);
+  const over = new Set(archived);
   for (let from = 0; from < alerts.length; from += alertsMax) {
     const some = alerts.slice(from, from + alertsMax);
-    const ids = new Set(some.map((alert) => alert.id));
-    const isLast = from + alertsMax >= alerts.length;
     parts.push({
-      ...(from === 0 ? rest : {}),
       alerts: some,
-      tracks: tracks.filter((track) => ids.has(track.id)),
-      transitions: transitions.filter((move) => ids.has(move.alert)),
-      archived: archived.filter((id) => ids.has(id) || (isLast && !known.has(id))),
-      ...(isLast && judgedThrough !== undefined ? { judgedThrough } : {}),
+      tracks: some.flatMap((alert) => trackOf.get(alert.id) ?? []),
+      transitions: some.flatMap((alert) => movesOf.get(alert.id) ?? []),
+      archived: some.map((alert) => alert.id).filter((id) => over.has(id)),
     });
   }
+  const memoryOf = new Map(incidentTracks.map((track) => [track.id, track]));
+  for (let from = 0; from === 0 || from < incidents.length; from += ENTRY_INCIDENTS_MAX) {
+    const some = incidents.slice(from, from + ENTRY_INCIDENTS_MAX);
+    parts.push({
+      ...(from === 0 ? { ...rest, archived: archived.filter((id) => !known.has(id)), transitions: transitions.filter((move) => !known.has(move.alert)) } : {}),
+      incidents: some,
+      incidentTracks: some.flatMap((incident) => memoryOf.get(incident.id) ?? []),
+    });
+  }
+  const last = parts.at(-1);
+  if (last !== undefined && judgedThrough !== undefined) parts[parts.length - 1] = { ...last, judgedThrough };
   return parts;
 }

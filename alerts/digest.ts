@@ -1,4 +1,5 @@
-import type { Alert } from '../core/alert.ts';
+import { type Alert, OPEN_STATES } from '../core/alert.ts';
+import type { Incident, SuppressionReason } from '../core/incident.ts';
 import { type EpochMs, SEVERITIES, severityRank } from '../core/types.ts';
 import type { SinceDigest } from './desk-state.ts';
 import { code } from './hostile.ts';
@@ -23,16 +24,20 @@ export type DigestInput = {
   /** From the journal's projection: at least everything open and everything since. */
   readonly alerts: readonly Alert[];
   readonly coverage: DigestCoverage;
+  /** Incidents by risk, and what a person made that ends within a day, as prose. */
+  readonly risks?: readonly Incident[];
+  readonly ending?: readonly string[];
   readonly queues: readonly { readonly channel: string; readonly queued: number; readonly failingSince: EpochMs | undefined }[];
 };
 
 const NAMED_MAX = 10;
+const NOISY_MIN = 3;
 
 /** The daily digest as prose (`prose.ts`). Complete also when nothing happened: that it arrives is the news then. */
 export function digestText(input: DigestInput): string {
   const from = input.since.from === 0 ? input.now : input.since.from;
   const fired = input.alerts.filter((alert) => alert.firedAt !== undefined && alert.firedAt >= from);
-  const open = input.alerts.filter((alert) => alert.state === 'firing' || alert.state === 'recovering');
+  const open = input.alerts.filter((alert) => OPEN_STATES.includes(alert.state));
   return [
     `${plural(fired.length, 'alert')} since ${formatUtc(from)}, ${formatCount(open.length)} open now.`,
     ...section(
@@ -41,6 +46,13 @@ export function digestText(input: DigestInput): string {
     ),
     ...section('Fired', fired.sort(bySeverity).map(firedLine)),
     ...section('By rule', ruleLines(fired)),
+    ...section(
+      'Keys with the highest risk',
+      (input.risks ?? []).map(({ label, risk, id }) => `${code(label)}: ${formatCount(risk)} (${id})`),
+    ),
+    ...section('Noisiest rules', adviceLines(fired)),
+    ...section('Muted findings', mutedLines(input.since)),
+    ...section('Ends within a day', input.ending ?? []),
     ...section('Not sent one by one', quietLines(input.since, fired)),
     ...section('Messages that were given up', deadLines(input.since)),
     ...section('Channels', channelLines(input)),
@@ -77,6 +89,22 @@ function severities(alerts: readonly Alert[]): string {
       return amount > 0 ? [`${formatCount(amount)} ${severity}`] : [];
     })
     .join(', ');
+}
+
+/** Rules that fire for many keys, or again and again for one, and the limit that would have kept them quiet. */
+function adviceLines(fired: readonly Alert[]): readonly string[] {
+  const noisy = [...Map.groupBy(fired, (alert) => alert.rule)].filter(([, alerts]) => alerts.length >= NOISY_MIN).sort(([, a], [, b]) => b.length - a.length);
+  return noisy.map(([rule, alerts]) => {
+    const peaks = alerts.map((alert) => alert.peak).sort((a, b) => a - b);
+    const usual = peaks[Math.floor((peaks.length - 1) * 0.9)] ?? 0;
+    return `${code(rule)}: ${plural(alerts.length, 'alert')}; nine in ten stayed below ${formatCount(Math.ceil(usual))}`;
+  });
+}
+
+function mutedLines({ suppressed }: SinceDigest): readonly string[] {
+  return (Object.entries(suppressed) as [SuppressionReason, number][]).map(
+    ([reason, amount]) => `${reason.replaceAll('_', ' ')}: ${plural(amount, 'finding')}`,
+  );
 }
 
 function quietLines(since: SinceDigest, fired: readonly Alert[]): readonly string[] {

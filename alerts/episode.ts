@@ -29,9 +29,22 @@ export function absorb({ alert, track }: Tracked, end: EpochMs, finding: Finding
       lastBreachAt: Math.max(alert.lastBreachAt, end),
       peak: Math.max(alert.peak, finding.observed),
       findings: alert.findings + (isKnown ? 0 : 1),
+      excess: alert.excess + (isKnown ? 0 : Math.max(0, finding.observed - finding.expected)),
     },
-    track: isKnown ? track : { ...track, breaches: [...track.breaches, end].sort((a, b) => a - b).slice(-BREACHES_MAX) },
+    track: isKnown
+      ? track
+      : { ...track, breaches: [...track.breaches, end].sort((a, b) => a - b).slice(-BREACHES_MAX), origins: withOrigins(track.origins, finding) },
   };
+}
+
+/** Dimensions of a finding that say where its traffic comes from. */
+const ORIGIN_DIMENSIONS = new Set(['country', 'asn']);
+const ORIGINS_MAX = 100;
+
+function withOrigins(origins: readonly string[], finding: Finding): readonly string[] {
+  const found = finding.contributions.filter(({ dimension }) => ORIGIN_DIMENSIONS.has(dimension)).map(({ dimension, value }) => `${dimension} ${value}`);
+  const fresh = found.filter((origin) => !origins.includes(origin));
+  return fresh.length === 0 ? origins : [...origins, ...fresh].slice(0, ORIGINS_MAX);
 }
 
 /** The minute in which a breach came about: a sliding hour breaches in its last minute, not an hour before. */
@@ -58,15 +71,24 @@ export function noticeKind(alert: Alert, announced: AlertTrack['announced']): 'f
   return severityRank(alert.severity) > severityRank(announced.severity) ? 'severity_up' : undefined;
 }
 
-/** The track at a change of state. `clearSince` lives in `recovering` only. */
-export function enter(track: AlertTrack, since: EpochMs, clearSince?: EpochMs): AlertTrack {
-  const { id, breaches, announced, channels, origins } = track;
-  return { id, breaches, since, channels, origins, ...(announced === undefined ? {} : { announced }), ...(clearSince === undefined ? {} : { clearSince }) };
+/** The track at a change of state. `clearSince` lives in `recovering` only, and so does `isAcknowledged`. */
+export function enter(track: AlertTrack, since: EpochMs, recovering?: { readonly clearSince: EpochMs; readonly isAcknowledged: boolean }): AlertTrack {
+  const { id, breaches, announced, origins } = track;
+  return {
+    id,
+    breaches,
+    since,
+    origins,
+    ...(announced === undefined ? {} : { announced }),
+    ...(recovering === undefined ? {} : { clearSince: recovering.clearSince }),
+    ...(recovering?.isAcknowledged === true ? { isAcknowledged: true } : {}),
+  };
 }
 
 /** The alert as it fires again. */
 export function reopen(alert: Alert): Alert {
   const again: { -readonly [K in keyof Alert]: Alert[K] } = { ...alert, state: 'firing', reopens: alert.reopens + 1 };
   delete again.resolvedAt;
+  delete again.resolution;
   return again;
 }

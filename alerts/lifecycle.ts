@@ -6,6 +6,7 @@ import { type DurationMs, type EntityId, type EpochMs, type Minute, severityRank
 import { HOUR_MS, MINUTE_MS, minuteOf, startOf } from '../core/window.ts';
 import { addToCatchUp } from './catch-up.ts';
 import { dedupKey } from './dedup.ts';
+import type { Resolution } from '../core/incident.ts';
 import { type Tracked, absorb, breachStart, enter, isConfirmed, isImmediate, noticeKind, reopen, stepOf } from './episode.ts';
 import type { RuleSpec } from './rule-spec.ts';
 
@@ -18,10 +19,12 @@ export type LifecycleView = {
   /** Wall clock of its last advance. */
   readonly advancedAt: EpochMs;
   readonly catchUp: CatchUp | undefined;
+  /** A person ended the alert of this dedup key: its breaches raise nothing before. */
+  quietUntil(key: string): EpochMs;
+  isFlapping(key: string): boolean;
+  /** The data is behind: nothing ends because it is silent. */
+  readonly isStale: boolean;
 };
-
-/** Something that people should hear. Which channel hears it is decided by `route.ts`. */
-export type Notice = { readonly kind: 'fired' | 'severity_up' | 'reopened' | 'resolved'; readonly alert: Alert; readonly note?: string };
 
 /** What one call decided. Nothing is changed until a fold applies it. */
 export type Step = {
@@ -30,7 +33,8 @@ export type Step = {
   readonly changed: readonly Tracked[];
   /** Ids of alerts whose episode is over for good, near misses among them. */
   readonly archived: readonly string[];
-  readonly notices: readonly Notice[];
+  /** Breaches that raised nothing, because a person ended their alert just before, by rule. */
+  readonly quieted: Readonly<Record<string, number>>;
   /** Set when it changed; null when the catch-up ended. */
   readonly catchUp?: CatchUp | null;
   /** The catch-up that ended. */
@@ -41,10 +45,14 @@ export type LifecycleConfig = {
   readonly tenant: string;
   readonly rules: ReadonlyMap<string, RuleSpec>;
   readonly directory: Pick<KeyDirectory, 'canonical' | 'label'>;
+  /** The key is not in the registry any more. */
+  readonly isDeleted?: ((entity: EntityId) => boolean) | undefined;
 };
 
 /** A breach whose window ended longer ago is recorded and summed up, not paged. */
 export const LATE_AFTER_MS: DurationMs = 30 * MINUTE_MS;
+/** Of an alert that flaps, instead of the rule's. */
+export const FLAPPING_HOLD_MS: DurationMs = HOUR_MS;
 /** A breach this soon after the end belongs to the same episode. */
 export const REOPEN_MS: DurationMs = HOUR_MS;
 /** A catch-up that stops advancing for this long is summed up as far as it came. */
@@ -79,7 +87,14 @@ export class Lifecycle {
     return draft.step();
   }
 
-  /** Ends every alert of a rule that is no longer configured, with one notice each. */
+  /** Ends alerts because a person says so. */
+  resolve(view: LifecycleView, input: { readonly ids: ReadonlySet<string>; readonly resolution: Resolution; readonly now: EpochMs }): Step {
+    const draft = new Draft(view, this.#config, input.now);
+    draft.resolveByPerson(input.ids, input.resolution);
+    return draft.step();
+  }
+
+  /** Ends every alert of a rule or a key that is no longer configured. */
   retire(view: LifecycleView, now: EpochMs): Step {
     const draft = new Draft(view, this.#config, now);
     draft.retire();
@@ -98,9 +113,7 @@ class Draft {
   /** By alert id. */
   readonly #changed = new Map<string, Tracked>();
   readonly #archived: string[] = [];
-  readonly #notices: Notice[] = [];
-  /** Where the newest notice of an alert is. */
-  readonly #noticeOf = new Map<string, number>();
+  readonly #quieted: Record<string, number> = {};
   /** Alerts whose entity got another canonical name since they opened, by rule and the new name. */
   readonly #moved = new Map<string, string[]>();
   #catchUp: CatchUp | undefined;
@@ -120,7 +133,7 @@ class Draft {
   }
 
   step(): Step {
-    const step = { transitions: this.#transitions, changed: [...this.#changed.values()], archived: this.#archived, notices: this.#notices };
+    const step = { transitions: this.#transitions, changed: [...this.#changed.values()], archived: this.#archived, quieted: this.#quieted };
     if (this.#summary !== undefined) return { ...step, catchUp: null, summary: this.#summary };
     return this.#catchUp === this.#view.catchUp || this.#catchUp === undefined ? step : { ...step, catchUp: this.#catchUp };
   }
@@ -137,6 +150,10 @@ class Draft {
     const open = keys.filter((each) => this.#get(each) !== undefined);
     if (evaluation.verdict === 'breach') {
       if (evaluation.finding === undefined) throw new Error(`BUG: a breach of rule '${evaluation.rule}' without a finding`);
+      if (open.length === 0 && this.#view.quietUntil(key) > this.#now) {
+        this.#quieted[spec.rule] = (this.#quieted[spec.rule] ?? 0) + 1;
+        return;
+      }
       this.#breach(open[0] ?? key, spec, entity, evaluation.window.end, evaluation.finding);
     } else {
       for (const each of open) this.#quiet(each, evaluation.window.end, evaluation.verdict === 'clear');
@@ -153,7 +170,8 @@ class Draft {
       const spec = tracked === undefined ? undefined : this.#config.rules.get(tracked.alert.rule);
       if (tracked === undefined || spec === undefined) continue;
       const quietMs = this.#now - Math.max(tracked.track.since, this.#view.advancedAt);
-      if (tracked.alert.state === 'recovering' && quietMs >= spec.clearHoldMs) this.#resolve(key, tracked, this.#now, 'held_clear');
+      if (this.#view.isStale) continue;
+      if (tracked.alert.state === 'recovering' && quietMs >= this.#holdOf(key, spec)) this.#resolve(key, tracked, this.#now, 'held_clear');
       else if (tracked.alert.state === 'resolved' && quietMs >= REOPEN_MS) this.#archive(key, tracked);
     }
     if (this.#now - Math.max(this.#view.advancedAt, this.#catchUp?.at ?? 0) >= CATCH_UP_IDLE_MS) this.endCatchUp();
@@ -162,10 +180,30 @@ class Draft {
   retire(): void {
     for (const key of this.#keys()) {
       const tracked = this.#get(key);
-      if (tracked === undefined || this.#config.rules.has(tracked.alert.rule)) continue;
+      if (tracked === undefined) continue;
+      const isRuleGone = !this.#config.rules.has(tracked.alert.rule);
+      if (!isRuleGone && this.#config.isDeleted?.(tracked.alert.entity) !== true) continue;
+      const cause = isRuleGone ? 'rule_removed' : 'key_deleted';
+      const note = isRuleGone
+        ? `The rule ${tracked.alert.rule} was removed from the configuration.`
+        : `${tracked.alert.label} was removed from the registry of keys.`;
       if (tracked.alert.state === 'resolved') this.#archive(key, tracked);
-      else if (tracked.alert.state === 'pending') this.#drop(key, tracked, this.#now, 'rule_removed');
-      else this.#resolve(key, tracked, this.#now, 'rule_removed', `The rule ${tracked.alert.rule} was removed from the configuration.`);
+      else if (tracked.alert.state === 'pending') this.#drop(key, tracked, this.#now, cause);
+      else this.#resolve(key, tracked, this.#now, cause, { cause, note });
+    }
+  }
+
+  resolveByPerson(ids: ReadonlySet<string>, resolution: Resolution): void {
+    for (const key of this.#keys()) {
+      const tracked = this.#get(key);
+      if (tracked === undefined || !ids.has(tracked.alert.id)) continue;
+      if (tracked.alert.state === 'pending') this.#drop(key, tracked, this.#now, 'manual');
+      else if (tracked.alert.state !== 'resolved') {
+        this.#resolve(key, tracked, this.#now, 'manual', resolution);
+        // What breaches after the quiet time is a new episode, not this one again.
+        const ended = this.#get(key);
+        if (ended !== undefined) this.#archive(key, ended);
+      }
     }
   }
 
@@ -187,18 +225,25 @@ class Draft {
         if (this.#isLate(end)) this.#catchUp = addToCatchUp(this.#catchUp, after.alert, { end, now: this.#now });
         break;
       case 'firing':
-        if (rises) this.#fire(key, after, 'severity_up', after.alert);
-        else this.#put(key, after);
+      case 'acknowledged':
+        if (rises) this.#move(after.alert, before.alert.state, before.alert.state, 'severity_up');
+        this.#put(key, rises ? { alert: after.alert, track: { ...after.track, since: this.#now } } : after);
         break;
       case 'recovering':
         // A window judged twice says nothing new.
         if (isKnown && !rises) return this.#put(key, after);
-        this.#fire(key, after, 'breach_again', { ...after.alert, state: 'firing' });
+        this.#fire(key, after, 'breach_again', {
+          ...after.alert,
+          state: before.track.isAcknowledged === true ? 'acknowledged' : 'firing',
+          dips: after.alert.dips + 1,
+        });
         break;
       case 'resolved':
         if (isKnown && !rises) return this.#put(key, after);
         this.#fire(key, after, 'reopened', reopen(after.alert));
         break;
+      case 'archived':
+        throw new Error(`BUG: alert ${before.alert.id} is archived and still followed`);
     }
     if (!this.#isLate(end)) this.#announce(key);
   }
@@ -226,11 +271,11 @@ class Draft {
       finding,
     };
     this.#move(alert, 'ok', 'pending', 'first_breach');
-    return { alert, track: { id: alert.id, breaches: [], since: this.#now, channels: {}, origins: [] } };
+    return { alert, track: { id: alert.id, breaches: [], since: this.#now, origins: [] } };
   }
 
   #fire(key: string, tracked: Tracked, cause: TransitionCause, alert: Alert): void {
-    this.#move(alert, tracked.alert.state, 'firing', cause);
+    this.#move(alert, tracked.alert.state, alert.state, cause);
     this.#put(key, { alert, track: enter(tracked.track, this.#now) });
   }
 
@@ -239,12 +284,13 @@ class Draft {
     const tracked = this.#get(key);
     if (tracked === undefined || end <= tracked.alert.lastBreachAt) return;
     const { alert, track } = tracked;
-    if (alert.state === 'firing' && isClear) {
-      this.#move(alert, 'firing', 'recovering', 'cleared');
-      this.#put(key, { alert: { ...alert, state: 'recovering' }, track: enter(track, this.#now, end) });
+    if ((alert.state === 'firing' || alert.state === 'acknowledged') && isClear) {
+      this.#move(alert, alert.state, 'recovering', 'cleared');
+      const isAcknowledged = alert.state === 'acknowledged';
+      this.#put(key, { alert: { ...alert, state: 'recovering' }, track: enter(track, this.#now, { clearSince: end, isAcknowledged }) });
     } else if (alert.state === 'recovering' && !isClear && end > (track.clearSince ?? 0)) {
       // Above the clearing line again: it must be held anew.
-      this.#put(key, { alert, track: enter(track, this.#now, end) });
+      this.#put(key, { alert, track: enter(track, this.#now, { clearSince: end, isAcknowledged: track.isAcknowledged === true }) });
     }
   }
 
@@ -260,7 +306,7 @@ class Draft {
       if (breaches.length === 0) this.#drop(key, tracked, through, 'not_confirmed');
       else if (breaches.length < track.breaches.length) this.#put(key, { alert, track: { ...track, breaches } });
     } else if (alert.state === 'recovering' && track.clearSince !== undefined) {
-      const endAt = track.clearSince + spec.clearHoldMs;
+      const endAt = track.clearSince + this.#holdOf(key, spec);
       if (endAt > through) return;
       this.#resolve(key, tracked, endAt, 'held_clear');
       this.#settle(key, through);
@@ -269,11 +315,15 @@ class Draft {
     }
   }
 
-  #resolve(key: string, tracked: Tracked, resolvedAt: EpochMs, cause: TransitionCause, note?: string): void {
-    const alert: Alert = { ...tracked.alert, state: 'resolved', resolvedAt: Math.max(resolvedAt, tracked.alert.startedAt) };
+  #resolve(key: string, tracked: Tracked, resolvedAt: EpochMs, cause: TransitionCause, resolution?: Resolution): void {
+    const alert: Alert = {
+      ...tracked.alert,
+      state: 'resolved',
+      resolvedAt: Math.max(resolvedAt, tracked.alert.startedAt),
+      ...(resolution === undefined ? {} : { resolution }),
+    };
     this.#move(alert, tracked.alert.state, 'resolved', cause);
     this.#put(key, { alert, track: enter(tracked.track, this.#now) });
-    this.#notice(note === undefined ? { kind: 'resolved', alert } : { kind: 'resolved', alert, note });
   }
 
   /** A pending alert that never fired leaves: stored as resolved without `firedAt`. */
@@ -281,32 +331,29 @@ class Draft {
     const alert: Alert = { ...tracked.alert, state: 'resolved', resolvedAt: Math.max(at, tracked.alert.startedAt) };
     this.#move(alert, 'pending', 'ok', cause);
     this.#changed.set(alert.id, { alert, track: tracked.track });
-    this.#archive(key, tracked);
+    this.#current.set(key, undefined);
+    this.#archived.push(alert.id);
   }
 
   #archive(key: string, tracked: Tracked): void {
+    const alert: Alert = { ...tracked.alert, state: 'archived', archivedAt: this.#now };
+    this.#move(alert, 'resolved', 'archived', 'quiet_hour');
+    this.#changed.set(alert.id, { alert, track: tracked.track });
     this.#current.set(key, undefined);
-    this.#archived.push(tracked.alert.id);
+    this.#archived.push(alert.id);
+  }
+
+  #holdOf(key: string, spec: RuleSpec): DurationMs {
+    return this.#view.isFlapping(key) ? Math.max(spec.clearHoldMs, FLAPPING_HOLD_MS) : spec.clearHoldMs;
   }
 
   /** Decides whether people must hear of a firing alert now, once per severity and reopening. */
   #announce(key: string): void {
     const tracked = this.#get(key);
-    if (tracked === undefined || tracked.alert.state !== 'firing') return;
+    if (tracked === undefined || (tracked.alert.state !== 'firing' && tracked.alert.state !== 'acknowledged')) return;
     const { alert, track } = tracked;
-    const kind = noticeKind(alert, track.announced);
-    if (kind === undefined) return;
+    if (noticeKind(alert, track.announced) === undefined) return;
     this.#put(key, { alert, track: { ...track, announced: { severity: alert.severity, reopens: alert.reopens } } });
-    const last = this.#noticeOf.get(alert.id);
-    const pending = last === undefined ? undefined : this.#notices[last];
-    // Two steps up within one call are one message.
-    if (last !== undefined && pending !== undefined && pending.kind !== 'resolved') this.#notices[last] = { ...pending, alert };
-    else this.#notice({ kind, alert });
-  }
-
-  #notice(notice: Notice): void {
-    this.#noticeOf.set(notice.alert.id, this.#notices.length);
-    this.#notices.push(notice);
   }
 
   #isLate(end: EpochMs): boolean {

@@ -1,7 +1,7 @@
 import type { Delivery, OutboxRow } from '../core/alert.ts';
 import { type DurationMs, type EpochMs, type Outcome, severityRank } from '../core/types.ts';
 import { DAY_MS, MINUTE_MS } from '../core/window.ts';
-import { type ChannelQueue, type QueuedRow, tellsThatItFired } from './channel-queue.ts';
+import { type ChannelQueue, type QueuedRow, STORM_WINDOW_MS, tellsThatItFired } from './channel-queue.ts';
 
 /** The first wait after a failed attempt; each further one is twice as long, up to the maximum. */
 export const RETRY_FIRST_MS: DurationMs = 1000;
@@ -14,37 +14,61 @@ export const GIVE_UP_AFTER_MS: DurationMs = DAY_MS;
 export const QUEUED_MAX = 20;
 /** Of these the most severe are still sent on their own. */
 export const KEPT_MAX = 5;
+/** So many messages of a channel within ten minutes are a storm: then one summary in five minutes, and what is critical. */
+export const STORM_POSTS = 27;
+export const STORM_SUMMARY_MS: DurationMs = 5 * MINUTE_MS;
 /** Up to this part of a wait is left out at random, so that many senders do not come back at the same moment. */
 const JITTER = 0.25;
 
 /** What a channel's sender does next. */
 export type NextAction =
   | { readonly kind: 'send'; readonly queued: QueuedRow }
-  | { readonly kind: 'merge'; readonly rows: readonly OutboxRow[] }
-  /** Its alert was never told on this channel: saying that it ended would only confuse. */
+  | { readonly kind: 'merge'; readonly rows: readonly OutboxRow[]; readonly isStorm: boolean }
+  /** Its incident was never told on this channel: saying that it ended would only confuse. */
   | { readonly kind: 'skip'; readonly row: OutboxRow }
   | { readonly kind: 'wait'; readonly until: EpochMs }
   | { readonly kind: 'idle' };
 
-/** Oldest first; rows of one alert strictly in order, so that nobody hears of an end before the beginning. */
+/** Oldest first; rows of one incident strictly in order, so that nobody hears of an end before the beginning. */
 export function nextAction(queue: ChannelQueue, now: EpochMs): NextAction {
   if (queue.rows.size === 0) return { kind: 'idle' };
   if (queue.pausedUntil > now) return { kind: 'wait', until: queue.pausedUntil };
   const merge = mergeable(queue);
-  if (merge.length > 0) return { kind: 'merge', rows: merge };
+  if (merge.length > 0) return { kind: 'merge', rows: merge, isStorm: false };
+  const storm = stormOf(queue, now);
+  if (storm !== undefined && storm.isSummaryDue && storm.held.length > 0) return { kind: 'merge', rows: storm.held, isStorm: true };
+  const held = new Set(storm?.held.map((row) => row.id));
   const waiting = new Set<string>();
-  let until = Number.POSITIVE_INFINITY;
+  let until = storm !== undefined && held.size > 0 ? storm.until : Number.POSITIVE_INFINITY;
   for (const queued of queue.rows.values()) {
-    const alert = queued.row.alert?.id;
-    const isBehind = alert !== undefined && waiting.has(alert);
+    const incident = queued.row.incident?.id;
+    const isBehind = incident !== undefined && waiting.has(incident);
+    if (held.has(queued.row.id)) {
+      if (incident !== undefined) waiting.add(incident);
+      continue;
+    }
     if (!isBehind && queued.nextAt <= now) {
-      const isMoot = queued.row.kind === 'resolved' && alert !== undefined && !queue.wasTold(alert);
+      const isMoot = queued.row.kind === 'resolved' && incident !== undefined && !queue.wasTold(incident);
       return isMoot ? { kind: 'skip', row: queued.row } : { kind: 'send', queued };
     }
-    if (alert !== undefined) waiting.add(alert);
+    if (incident !== undefined) waiting.add(incident);
     if (!isBehind) until = Math.min(until, queued.nextAt);
   }
   return { kind: 'wait', until };
+}
+
+/** In a storm: what is held back, and until when. Undefined while there is none. */
+function stormOf(
+  queue: ChannelQueue,
+  now: EpochMs,
+): { readonly held: readonly OutboxRow[]; readonly isSummaryDue: boolean; readonly until: EpochMs } | undefined {
+  if (queue.postsAt(now) < STORM_POSTS) return undefined;
+  // Whoever was told of a critical incident one by one is told of its end so, too.
+  const held = [...queue.rows.values()]
+    .map((queued) => queued.row)
+    .filter((row) => row.covers === undefined && row.incident !== undefined && row.incident.severity !== 'critical');
+  const summaryAt = queue.stormToldAt + STORM_SUMMARY_MS;
+  return { held, isSummaryDue: now >= summaryAt, until: Math.min(summaryAt, queue.firstPostAt + STORM_WINDOW_MS + 1) };
 }
 
 /** The rows to be told in one, or none. Some may have been tried: to be told twice is better than to wait in a long queue. */
@@ -52,7 +76,7 @@ function mergeable(queue: ChannelQueue): readonly OutboxRow[] {
   if (queue.rows.size <= QUEUED_MAX) return [];
   const rows = [...queue.rows.values()]
     .map((queued) => queued.row)
-    .filter((row) => row.alert !== undefined || row.covers !== undefined || row.kind === 'pipeline');
+    .filter((row) => row.incident !== undefined || row.covers !== undefined || row.kind === 'pipeline');
   return splitRows(rows).merged;
 }
 
@@ -61,8 +85,8 @@ export function splitRows(rows: readonly OutboxRow[]): { readonly kept: readonly
   if (rows.length <= QUEUED_MAX) return { kept: rows, merged: [] };
   const seen = new Set<string>();
   const firsts = rows.filter((row) => {
-    const isFirst = row.alert !== undefined && !seen.has(row.alert.id);
-    if (row.alert !== undefined) seen.add(row.alert.id);
+    const isFirst = row.incident !== undefined && !seen.has(row.incident.id);
+    if (row.incident !== undefined) seen.add(row.incident.id);
     return isFirst && tellsThatItFired(row);
   });
   const kept = new Set(firsts.sort((a, b) => rankOf(b) - rankOf(a)).slice(0, KEPT_MAX));
@@ -70,7 +94,9 @@ export function splitRows(rows: readonly OutboxRow[]): { readonly kept: readonly
 }
 
 function rankOf(row: OutboxRow): number {
-  return row.alert === undefined ? -1 : severityRank(row.alert.severity);
+  if (row.incident === undefined) return -1;
+  // A fleet speaks for many.
+  return severityRank(row.incident.severity) + (row.incident.kind === 'fleet' ? 0.5 : 0);
 }
 
 /** How an attempt is recorded: sent, to be tried again, or given up. */

@@ -1,5 +1,6 @@
-import type { Alert, JournalBody, Notification, OutboxRow } from '../core/alert.ts';
+import type { Alert, JournalBody, Link, Notification, OutboxRow } from '../core/alert.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Incident } from '../core/incident.ts';
 import type { Notifier } from '../core/ports.ts';
 import { type DurationMs, type EpochMs, type Outcome, failed } from '../core/types.ts';
 import { HOUR_MS } from '../core/window.ts';
@@ -25,6 +26,7 @@ export type SenderDesk = {
   readonly random: () => number;
   /** Requests per minute before an alert, oldest first, for its sparkline. */
   readonly series?: ((alert: Alert) => Promise<readonly number[] | undefined>) | undefined;
+  readonly links?: ((incident: Incident, alert: Alert | undefined) => readonly Link[]) | undefined;
   queue(): ChannelQueue;
   /** Appends what `decide` returns, and applies it. Resolves once it is durable. */
   commit(decide: (now: EpochMs) => Partial<JournalBody> | undefined): Promise<void>;
@@ -95,7 +97,7 @@ export class Sender {
           await this.#sleep(Math.min(HOUR_MS, next.until - now), signal);
           break;
         case 'merge':
-          await this.#merge(next.rows);
+          await this.#merge(next.rows, next.isStorm);
           break;
         case 'skip':
           await this.#desk.commit((at) => ({
@@ -112,13 +114,13 @@ export class Sender {
     }
   }
 
-  async #merge(rows: readonly OutboxRow[]): Promise<void> {
+  async #merge(rows: readonly OutboxRow[], isStorm: boolean): Promise<void> {
     const first = rows[0];
     if (first === undefined) return;
     // Named after its first row: the same rows merge into the same message after a restart.
     const id = `merged/${first.id}`;
     await this.#desk.commit((now) => ({
-      outbox: [mergedRow(rows, { id, channel: this.name, now })],
+      outbox: [mergedRow(rows, { id, channel: this.name, now, isStorm })],
       deliveries: rows.map((row) => ({ row: row.id, at: now, attempt: 0, result: 'merged', into: id })),
     }));
   }
@@ -138,17 +140,24 @@ export class Sender {
   }
 
   async #notification({ row, attempts }: QueuedRow, signal: AbortSignal): Promise<Notification> {
-    const { alert } = row;
+    const { alert, incident } = row;
     const series = alert === undefined || row.kind === 'resolved' ? undefined : await this.#series(alert, signal);
+    const links = incident === undefined ? undefined : this.#desk.links?.(incident, alert);
     return {
       id: row.id,
       kind: row.kind,
       at: this.#desk.clock.now(),
       attempt: attempts + 1,
+      ...(incident === undefined ? {} : { incident }),
+      ...(row.alerts === undefined ? {} : { alerts: row.alerts }),
       ...(alert === undefined ? {} : { alert }),
       ...(row.openedAs === undefined ? {} : { openedAs: row.openedAs }),
-      ...(alert?.resolvedAt === undefined ? {} : { durationMs: alert.resolvedAt - alert.startedAt }),
+      ...(incident?.resolvedAt === undefined ? {} : { durationMs: incident.resolvedAt - incident.startedAt }),
       ...(row.text === undefined ? {} : { text: row.text }),
+      ...(row.done === undefined ? {} : { done: row.done }),
+      ...(row.next === undefined ? {} : { next: row.next }),
+      ...(row.mentions === undefined ? {} : { mentions: row.mentions }),
+      ...(links === undefined ? {} : { links }),
       ...(series === undefined ? {} : { series }),
     };
   }

@@ -13,11 +13,11 @@ export function mergedText(covers: Covers): string {
   const rules = Object.entries(covers.rules).sort(([, a], [, b]) => b - a);
   const left = firing.length + ended.length - worst.length;
   return [
-    `${count(messages, 'message')} for this channel are told here in one: ${count(fired, 'alert')} fired or worse, ${formatCount(resolved)} resolved${others > 0 ? `, ${formatCount(others)} other` : ''}.`,
+    `${count(messages, 'message')} for this channel are told here in one: ${count(fired, 'incident')} fired or worse, ${formatCount(resolved)} resolved${others > 0 ? `, ${formatCount(others)} other` : ''}.`,
     '# By rule',
     ...rules.slice(0, NAMED_MAX).map(([rule, amount]) => `- ${code(rule)}: ${formatCount(amount)}`),
     '# Most severe',
-    ...worst.map(({ severity, score, label, rule, state }) => `- ${severity} ${Math.round(score)} ${code(label)} ${code(rule)}: ${state}`),
+    ...worst.map(({ id, severity, score, label, rule, state }) => `- ${severity} ${Math.round(score)} ${code(label)} ${code(rule)}: ${state} (${id})`),
     ...(left > 0 ? [`- and ${formatCount(left)} more`] : []),
     'Every alert is in the list: keywatch alerts list.',
   ].join('\n');

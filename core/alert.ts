@@ -45,6 +45,8 @@ export type Alert = {
   readonly excess: number;
   /** The incident that people see it in; absent until it is confirmed. */
   readonly incident?: string;
+  /** The incident of all keys that its rule found at once. */
+  readonly fleet?: string;
   /** How it ended, where a person or the configuration ended it. */
   readonly resolution?: Resolution;
   /** The most severe finding, newest among equals: what a message explains. */
@@ -181,14 +183,12 @@ export type AlertTrack = {
   readonly since: EpochMs;
   /** While recovering: event time from which every window was clear. */
   readonly clearSince?: EpochMs;
-  /** Found while old windows were caught up with, and not breaching since: told in a summary. */
-  readonly isLate?: boolean;
+  /** While recovering: a breach makes it acknowledged again, not firing. */
+  readonly isAcknowledged?: boolean;
   /** Networks and countries that took part, `dimension value`; bounded. */
   readonly origins: readonly string[];
-  /** What people were told of this episode; absent while nobody was. */
+  /** What the machine wants people to know of this episode; absent for what was found in old traffic only. */
   readonly announced?: { readonly severity: Severity; readonly reopens: number };
-  /** Channels that got a row about this episode, with the severity of the first. */
-  readonly channels: Readonly<Record<string, Severity>>;
 };
 
 /** What the desk remembers of an incident beside what people see. */
@@ -199,6 +199,8 @@ export type IncidentTrack = {
   readonly waitUntil?: EpochMs;
   /** Escalation counts from here, and so many of its steps are done. */
   readonly escalation?: { readonly from: EpochMs; readonly done: number };
+  /** Finding scores of each rule as of `at`, and the largest: what risk is made of. */
+  readonly risk?: { readonly at: EpochMs; readonly rules: Readonly<Record<string, { readonly sum: number; readonly max: number }>> };
   readonly channels: Readonly<Record<string, ChannelMemory>>;
 };
 
@@ -252,8 +254,6 @@ export type JournalBody = {
   readonly stale?: { readonly since: EpochMs; readonly watermark: EpochMs } | null;
   /** Findings that nobody was told of, by reason and rule, since the entry before. */
   readonly suppressed?: readonly { readonly reason: SuppressionReason; readonly rule: string; readonly amount: number }[];
-  /** The 24 h survey of a new installation, as it was begun, and its last summary. */
-  readonly survey?: { readonly from: EpochMs; readonly toldAt: EpochMs };
 };
 
 /** One act as the audit tells it. Without an actor it is the entry's. */

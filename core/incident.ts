@@ -70,6 +70,8 @@ export type Incident = {
   /** The fleet that speaks for it. */
   readonly fleet?: string;
   readonly acknowledged?: Acknowledgement;
+  /** Why the last acknowledgement ended other than by its person. */
+  readonly ackEnded?: { readonly at: EpochMs; readonly why: string };
   readonly resolution?: Resolution;
   readonly feedback?: { readonly verdict: FeedbackVerdict; readonly actor: Actor; readonly at: EpochMs; readonly note?: string };
   /** Findings of it that nobody was told of one by one: "+37 suppressed". */
@@ -126,15 +128,21 @@ export type ChannelMemory = {
   /** What was decided to be told last. */
   readonly severity: Severity;
   readonly reopens: number;
-  /** Alerts that this channel was told of by name, while there are few. */
+  /** Alerts that this channel was told of by name; bounded. */
   readonly alerts: readonly string[];
   /** Messages of this incident to this channel: part of their ids. */
   readonly sequence: number;
   readonly repeats: number;
-  /** Wall clock of the last successful send; repeats count from it. */
+  /** When a message was decided last. */
+  readonly queuedAt: EpochMs;
+  /** Wall clock at which that one arrived, or was given up; repeats count from it. */
   readonly sentAt?: EpochMs;
-  /** It is firing, and the channel was told so when something muted it: its end is told as `still_firing`. */
-  readonly isMuted?: boolean;
+  /** Something mutes it: its end is told as `still_firing`, of flapping as `flapping_ended`. */
+  readonly muted?: SuppressionReason;
+  /** The end of an acknowledgement that it was told of. */
+  readonly ackEndedAt?: EpochMs;
+  /** What a living message shows. */
+  readonly shown: string;
 };
 
 export type Silence = {
@@ -149,8 +157,8 @@ export type Silence = {
   /** Ended before its time, by whom. */
   readonly endedAt?: EpochMs;
   readonly endedBy?: Actor;
-  /** What was covered first, by alert: it stops covering one that gets more severe, or doubles. */
-  readonly covers: Readonly<Record<string, { readonly severity: Severity; readonly value: number; readonly isBroken?: boolean }>>;
+  /** Open alerts that matched when it was made: it stops covering one that gets more severe, or passes twice this value. */
+  readonly covers: Readonly<Record<string, { readonly severity: Severity; readonly value: number }>>;
 };
 
 export type Maintenance = Omit<Silence, 'covers'>;

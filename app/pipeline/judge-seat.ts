@@ -1,6 +1,6 @@
 import { type AlertDesk, JournalTakenError } from '../../alerts/desk.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { Journal, MetricStore, WindowStore } from '../../core/ports.ts';
+import type { CommandInbox, Journal, MetricStore, WindowStore } from '../../core/ports.ts';
 import type { DurationMs } from '../../core/types.ts';
 import type { Judge } from '../../detectors/judge.ts';
 import type { ConfiguredDirectory } from './configured-directory.ts';
@@ -13,7 +13,7 @@ import { isWorldFault } from './world-fault.ts';
 export { isWorldFault } from './world-fault.ts';
 
 const ADVANCE_MS: DurationMs = 1000;
-const TICK_MS: DurationMs = 10_000;
+const TICK_MS: DurationMs = 1000;
 const WATCH_MS: DurationMs = 1000;
 const AFTER_FAULT_MS: DurationMs = 1000;
 const TELL_AGAIN_MS: DurationMs = 600_000;
@@ -31,6 +31,8 @@ export type JudgeSeatDeps = {
   readonly newJudge: (desk: AlertDesk) => Promise<Judge>;
   /** Where several processes could judge. Without it this one does, and a fault of its stores ends it. */
   readonly lease?: LeaseKeeper | undefined;
+  /** Where people's commands wait. */
+  readonly inbox?: CommandInbox | undefined;
   /** Where there are dashboards. */
   readonly windows?: WindowStore | undefined;
 };
@@ -142,7 +144,7 @@ export class JudgeSeat {
     if (signal.aborted) stop.abort();
     const parts = [
       this.#every(ADVANCE_MS, () => judging.advance(), stop.signal),
-      this.#every(TICK_MS, () => desk.tick(), stop.signal),
+      this.#every(TICK_MS, () => this.#tick(desk), stop.signal),
       desk.run(stop.signal),
       ...(this.#writer === undefined ? [] : [this.#writer.run(stop.signal)]),
     ];
@@ -153,6 +155,13 @@ export class JudgeSeat {
       signal.removeEventListener('abort', onAbort);
       await Promise.allSettled(parts);
     }
+  }
+
+  /** Timers, then what people asked for. */
+  async #tick(desk: AlertDesk): Promise<void> {
+    const { judging, inbox } = this.#deps;
+    await desk.tick({ watermark: judging.watermark });
+    if (inbox !== undefined) await desk.obeyAll(inbox);
   }
 
   async #sit(): Promise<void> {

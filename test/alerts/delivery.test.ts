@@ -2,7 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { MINUTE_MS } from '../../core/window.ts';
 import { type EntityId, OK, entityId, failed } from '../../core/types.ts';
 import { KEY, OTHER_KEY, T0, breach, quiet } from './support/build.ts';
-import { DeskHarness } from './support/desk-harness.ts';
+import { DeskHarness as GroupingHarness, UNGROUPED } from './support/desk-harness.ts';
+
+class DeskHarness extends GroupingHarness {
+  override more = { grouping: UNGROUPED };
+}
 
 const critical = (minute: number, entity: EntityId = KEY) => breach({ minute, entity, severity: 'critical' });
 const clear = (minute: number, entity: EntityId = KEY) => quiet({ minute, entity });
@@ -115,14 +119,14 @@ describe('delivery', () => {
     // The critical one is among those that keep a message of their own.
     expect(harness.slack.arrived).toContain('fired key k41');
     expect(attempts.filter(({ notification }) => notification.kind === 'summary').map(({ notification }) => notification.text?.split('\n', 1)[0])).toEqual([
-      '55 messages for this channel are told here in one: 55 alerts fired or worse, 0 resolved.',
+      '55 messages for this channel are told here in one: 55 incidents fired or worse, 0 resolved.',
     ]);
     await harness.stop();
     await harness.start();
     await clearMinutes(harness, 1, 11, entities);
     await harness.clock.advance(MINUTE_MS);
     expect(harness.slack.attempts.at(-1)?.notification.text).toContain(
-      '60 messages for this channel are told here in one: 0 alerts fired or worse, 60 resolved.',
+      '60 messages for this channel are told here in one: 0 incidents fired or worse, 60 resolved.',
     );
     const ended = harness.entries.flatMap((entry) => entry.outbox).flatMap((row) => (row.channel === 'slack' ? (row.covers?.ended ?? []) : []));
     expect(new Set(ended).size).toBe(60);
@@ -162,8 +166,10 @@ describe('delivery', () => {
     await harness.clock.advance(MINUTE_MS);
     const firing = harness.entries.filter((entry) => entry.alerts.length > 0);
     expect(firing.map((entry) => entry.alerts.length)).toEqual([2000, 2000, 500]);
-    expect(firing.map((entry) => entry.judgedThrough !== undefined)).toEqual([false, false, true]);
-    expect(firing.map((entry) => entry.outbox.length)).toEqual([12, 0, 0]);
+    const [one, two, three, four] = harness.entries;
+    expect([one, two, three, four].map((entry) => entry?.judgedThrough !== undefined)).toEqual([false, false, false, true]);
+    expect([one, two, three, four].map((entry) => entry?.outbox.length)).toEqual([0, 0, 0, 12]);
+    expect(four?.incidents).toHaveLength(4500);
     expect(harness.slack.arrived).toHaveLength(6);
     expect(harness.desk.alerts()).toHaveLength(4500);
     await harness.stop();
@@ -178,6 +184,7 @@ describe('delivery', () => {
     );
     const { entries, snapshot } = harness.journal.capture();
     harness.journal.restore({ entries: entries.slice(0, 1), snapshot });
+    const before = harness.entries.length;
     await harness.start();
     expect(harness.desk.alerts()).toHaveLength(2000);
     expect(harness.desk.judgedThrough).toBe(0);
@@ -189,9 +196,10 @@ describe('delivery', () => {
     await harness.clock.advance(MINUTE_MS);
     expect(harness.desk.alerts().filter((alert) => alert.findings === 1)).toHaveLength(4500);
     const told = harness.entries
+      .slice(before)
       .flatMap((entry) => entry.outbox)
       .filter((row) => row.channel === 'slack')
-      .flatMap((row) => row.covers?.firing ?? (row.alert === undefined ? [] : [row.alert.id]));
+      .flatMap((row) => row.covers?.firing ?? (row.incident === undefined ? [] : [row.incident.id]));
     expect(new Set(told).size).toBe(4500);
     await harness.stop();
   });
@@ -224,7 +232,7 @@ describe('delivery', () => {
     harness.slack.answer = failed('HTTP 404', false);
     harness.email.answer = failed('550 no', false);
     await harness.closed(0, [critical(0)]);
-    await harness.clock.advance(60 * MINUTE_MS);
+    await harness.clock.advance(9 * MINUTE_MS);
     expect(harness.slack.attempts.length + harness.email.attempts.length).toBeLessThanOrEqual(6);
     expect(harness.desk.health().map((each) => each.queued)).toEqual([0, 0]);
     await harness.stop();
@@ -255,7 +263,8 @@ describe('delivery', () => {
     const last = harness.slack.attempts.at(-1)?.at ?? 0;
     expect(last - T0).toBeGreaterThan(23.8 * 60 * MINUTE_MS);
     await harness.clock.advance(24 * 60 * MINUTE_MS);
-    expect(harness.slack.attempts.at(-1)?.at).toBe(last);
+    const first = harness.slack.attempts[0]?.notification.id;
+    expect(harness.slack.attempts.findLast(({ notification }) => notification.id === first)?.at).toBe(last);
     expect(harness.email.arrived).toContain(`fired ${A}`);
     await harness.stop();
   });

@@ -5,7 +5,7 @@ import { type DigestInput, digestText } from '../../alerts/digest.ts';
 import { HOUR_MS, MINUTE_MS } from '../../core/window.ts';
 import { T0, alertOf, finding } from './support/build.ts';
 
-const since: SinceDigest = { from: T0 - 24 * HOUR_MS, nearMisses: {}, summedUp: 0, merged: 0, dead: 0, deadLetters: [] };
+const since: SinceDigest = { from: T0 - 24 * HOUR_MS, nearMisses: {}, summedUp: 0, merged: 0, suppressed: {}, dead: 0, deadLetters: [] };
 const coverage: DigestInput['coverage'] = { active: 12, judged: 12, judgedThrough: T0 - MINUTE_MS, gaps: 0, events: 120_000, rejected: 3 };
 
 function text(parts: Partial<DigestInput> = {}): string {

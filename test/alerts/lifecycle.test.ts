@@ -4,6 +4,7 @@ import type { Evaluation } from '../../core/finding.ts';
 import { type EntityId, type EpochMs, entityId } from '../../core/types.ts';
 import { MINUTE_MS, startOf } from '../../core/window.ts';
 import { DeskState } from '../../alerts/desk-state.ts';
+import type { Tracked } from '../../alerts/episode.ts';
 import { Lifecycle, type Step } from '../../alerts/lifecycle.ts';
 import { type RuleSpec, thresholdSpec } from '../../alerts/rule-spec.ts';
 import { KEY, M0, OTHER_KEY, RULE, T0, breach, plainDirectory, quiet } from './support/build.ts';
@@ -49,7 +50,7 @@ class Machine {
 
   #take(step: Step, at: EpochMs, judgedThrough?: number): this {
     this.moves.push(...step.transitions.map(({ from, to, cause }) => `${from}>${to} ${cause}`));
-    this.told.push(...step.notices.map((notice) => `${notice.kind} ${notice.alert.severity}`));
+    this.told.push(...step.changed.flatMap((tracked) => wordsOf(this.state.alerts.get(tracked.alert.dedupKey), tracked)));
     if (step.summary !== undefined) this.told.push(`summary ${step.summary.alerts}`);
     const body: JournalBody = {
       at,
@@ -70,6 +71,21 @@ class Machine {
   get alert() {
     return [...this.state.alerts.values()][0]?.alert;
   }
+}
+
+/** What is news to people in a change. */
+function wordsOf(before: Tracked | undefined, { alert, track }: Tracked): readonly string[] {
+  const known = before?.alert.id === alert.id ? before : undefined;
+  const was = known?.track.announced;
+  const is = track.announced;
+  const words: string[] = [];
+  if (is !== undefined && was === undefined) words.push(`fired ${is.severity}`);
+  else if (is !== undefined && was !== undefined && is.reopens > was.reopens) words.push(`reopened ${is.severity}`);
+  else if (is !== undefined && was !== undefined && is.severity !== was.severity) words.push(`severity_up ${is.severity}`);
+  const isOver = alert.state === 'resolved' || alert.state === 'archived';
+  const wasOver = known !== undefined && (known.alert.state === 'resolved' || known.alert.state === 'archived');
+  if (isOver && !wasOver && alert.firedAt !== undefined) words.push(`resolved ${alert.severity}`);
+  return words;
 }
 
 const medium = (minute: number): Evaluation => breach({ minute });

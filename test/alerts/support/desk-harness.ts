@@ -11,6 +11,11 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 import { M0, RULE, T0, plainDirectory } from './build.ts';
 import { ScriptedNotifier } from './scripted-notifier.ts';
 
+const TICK_MS = 5000;
+
+/** Every alert is told at once and by itself: for tests of what happens after that. */
+export const UNGROUPED: NonNullable<DeskOptions['grouping']> = { waits: { high: 0, medium: 0 }, fleetLineages: 1_000_000 };
+
 /** A desk on a virtual clock with channels that answer as told, and a sender that runs until `stop`. */
 export class DeskHarness {
   readonly clock = new VirtualClock(T0 + 2 * MINUTE_MS);
@@ -25,6 +30,9 @@ export class DeskHarness {
   slackMin: Severity = 'medium';
   series: ((alert: Alert) => Promise<readonly number[] | undefined>) | undefined;
   channels: DeskOptions['channels'] | undefined;
+  /** What else the desk is configured with. */
+  more: Partial<DeskOptions> = {};
+  watermark: (() => EpochMs) | undefined;
   #desk: AlertDesk | undefined;
   #stop = new AbortController();
   #run: Promise<void> = Promise.resolve();
@@ -48,6 +56,7 @@ export class DeskHarness {
       random: () => (this.#random = (this.#random * 16_807) % 1),
       onEvent: (event) => this.events.push(event),
       ...(this.series === undefined ? {} : { series: this.series }),
+      ...this.more,
     });
     return this;
   }
@@ -56,10 +65,18 @@ export class DeskHarness {
   async start(): Promise<this> {
     await this.open();
     this.#stop = new AbortController();
-    this.#run = this.desk.run(this.#stop.signal);
+    this.#run = Promise.all([this.desk.run(this.#stop.signal), this.#ticking(this.#stop.signal)]).then(() => undefined);
     this.#run.catch(() => undefined);
     await this.clock.settle();
     return this;
+  }
+
+  /** As the judge's seat does, a little slower. */
+  async #ticking(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.clock.sleep(TICK_MS, signal);
+      if (!signal.aborted) await this.desk.tick(this.watermark === undefined ? {} : { watermark: this.watermark() });
+    }
   }
 
   /** As SIGTERM does: the sender ends, a snapshot is saved. */

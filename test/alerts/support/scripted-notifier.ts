@@ -35,6 +35,6 @@ export class ScriptedNotifier implements Notifier {
   }
 }
 
-export function describeNotification({ kind, alert }: Notification): string {
-  return alert === undefined ? kind : `${kind} ${alert.label}`;
+export function describeNotification({ kind, incident }: Notification): string {
+  return incident === undefined ? kind : `${kind} ${incident.label}`;
 }
