@@ -10,6 +10,7 @@ import { configuredBy } from '../cli/configured.ts';
 import { CliError } from '../cli/errors.ts';
 import { formatAgo, formatDuration, formatNumber, formatTime } from '../cli/format.ts';
 import { type Io, widthOf, write } from '../cli/io.ts';
+import { addAlertVerbs } from './alerts-act.ts';
 import { type ConfigOptions, type TimeOption, parseCount, resolveTime, sinceOption, withConfigOptions, withExamples, withJsonOption } from '../cli/options.ts';
 import { SEVERITY_STYLES, painter } from '../cli/style.ts';
 import { didYouMean } from '../cli/suggest.ts';
@@ -21,14 +22,15 @@ import { readJournal } from '../wire/stores.ts';
 
 type ListOptions = ConfigOptions & { readonly state?: readonly AlertState[]; readonly since?: TimeOption; readonly limit: number; readonly json?: boolean };
 
-const OPEN: readonly AlertState[] = ['pending', 'firing', 'recovering'];
+const OPEN: readonly AlertState[] = ['pending', 'firing', 'acknowledged', 'recovering'];
 const STATES: Readonly<Record<string, readonly AlertState[]>> = {
   open: OPEN,
-  all: [...OPEN, 'resolved'],
+  all: [...OPEN, 'resolved', 'archived'],
   pending: ['pending'],
   firing: ['firing'],
+  acknowledged: ['acknowledged'],
   recovering: ['recovering'],
-  resolved: ['resolved'],
+  resolved: ['resolved', 'archived'],
 };
 /** Without --since and --state, what ended within this time is shown beside what is open. */
 const RECENT_MS = 86_400_000;
@@ -49,6 +51,7 @@ export function command(io: Io): Command {
       ['keywatch alerts list --state all --since 30d --json', 'for a script'],
     ],
   );
+  addAlertVerbs(alerts, io);
   return withExamples(alerts, [['keywatch alerts list', 'what is open, and what just ended']]);
 }
 
@@ -78,8 +81,8 @@ async function list(io: Io, options: ListOptions): Promise<void> {
   const since = options.since === undefined ? undefined : resolveTime(options.since, now);
   const found: readonly Alert[] =
     options.state === undefined && since === undefined
-      ? [...(await journal.alerts({ states: OPEN, limit })), ...(await journal.alerts({ states: ['resolved'], since: now - RECENT_MS, limit }))]
-      : await journal.alerts({ states: options.state ?? [...OPEN, 'resolved'], limit, ...(since === undefined ? {} : { since }) });
+      ? [...(await journal.alerts({ states: OPEN, limit })), ...(await journal.alerts({ states: ['resolved', 'archived'], since: now - RECENT_MS, limit }))]
+      : await journal.alerts({ states: options.state ?? [...OPEN, 'resolved', 'archived'], limit, ...(since === undefined ? {} : { since }) });
   const shown = found.slice(0, options.limit);
   if (options.json === true) {
     await write(io.stdout, `${stringify({ alerts: shown.map(alertJson) })}\n`);
@@ -125,7 +128,7 @@ function listText(io: Io, alerts: readonly Alert[], { now, labelOf }: { readonly
   const lines = [table[0] ?? ''];
   alerts.forEach((alert, index) => {
     lines.push(table[index + 1] ?? '', ...wrap(printable(alert.finding.why), Math.max(20, width - 4)).map((line) => `    ${line}`));
-    if (alert.state !== 'resolved') lines.push(paint('dim', `    ${alert.finding.action}`));
+    if (OPEN.includes(alert.state)) lines.push(paint('dim', `    ${alert.finding.action}`));
   });
   return `${lines.join('\n')}\n`;
 }
