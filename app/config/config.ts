@@ -1,3 +1,4 @@
+import type { EscalationSteps } from '../../alerts/escalation.ts';
 import type { z } from 'zod';
 import type { ChannelConfig } from '../../alerts/notify/channel.ts';
 import type { RuleLimits } from '../../core/directory.ts';
@@ -96,6 +97,9 @@ export type Config = {
     /** Of all kinds. */
     readonly channels: readonly ChannelConfig[];
     readonly fallback: string | undefined;
+    /** 0: none. */
+    readonly surveyMs: number;
+    readonly escalation: EscalationSteps;
     readonly digest: { readonly enabled: boolean; readonly at: string; readonly timezone: string };
   };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };

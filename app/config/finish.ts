@@ -1,3 +1,5 @@
+import type { EscalationStep, EscalationSteps } from '../../alerts/escalation.ts';
+import type { Severity } from '../../core/types.ts';
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
@@ -84,6 +86,8 @@ export class Finish {
       alerts: {
         channels: this.#channels(parsed.alerts.channels),
         fallback: parsed.alerts.fallback,
+        surveyMs: parsed.alerts.survey,
+        escalation: escalationSteps(parsed.alerts.escalation),
         digest: { ...parsed.alerts.digest, timezone: parsed.alerts.digest.timezone === 'local' ? localTimezone() : parsed.alerts.digest.timezone },
       },
       log: parsed.log,
@@ -214,4 +218,13 @@ function localTimezone(): string {
 
 function withoutUndefined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
+function escalationSteps(parsed: ParsedConfig['alerts']['escalation']): EscalationSteps {
+  const steps: Partial<Record<Severity, readonly EscalationStep[]>> = {};
+  for (const severity of ['critical', 'high', 'medium'] as const) {
+    const configured = parsed[severity];
+    if (configured !== undefined) steps[severity] = configured.map(({ after, channels, mention }) => ({ afterMs: after, channels, mentions: mention }));
+  }
+  return steps;
 }

@@ -10,7 +10,8 @@ import { MINUTE_MS, minuteOf } from '../../core/window.ts';
 import { createJudge, type Judge } from '../../detectors/judge.ts';
 import { LATE_MINUTES } from '../../detectors/ledger/state.ts';
 import { seedFrom } from '../../detectors/seed.ts';
-import { channelsOf } from './channels.ts';
+import { channelsOf, notesOf } from './channels.ts';
+import { keepUp } from './channel-upkeep.ts';
 import { type ConfiguredDirectory, enabledRules } from './configured-directory.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { JudgeSeat } from './judge-seat.ts';
@@ -98,6 +99,9 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
     lateness: config.lateness,
     ...(progress === undefined ? {} : { idleAfter: UNHEARD_MAX_MS }),
   });
+  const channels = [...channelsOf(config, { clock, store, cards, onProblem }), ...(options.channels ?? [])];
+  let upkeep: AbortController | undefined;
+  stack.defer(() => upkeep?.abort());
   const seat = new JudgeSeat({
     judging,
     directory,
@@ -106,15 +110,28 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
     clock,
     onProblem,
     windows,
-    onLead: (isLeading) => options.onLead?.(isLeading),
+    onLead: (isLeading) => {
+      upkeep?.abort();
+      upkeep = isLeading ? new AbortController() : undefined;
+      if (upkeep !== undefined)
+        keepUp(
+          channels.map(({ notifier }) => notifier),
+          { journal, clock, notes: (name) => notesOf(name, store), onProblem },
+          upkeep.signal,
+        ).catch(broken.reject);
+      options.onLead?.(isLeading);
+    },
     newJudge: (desk) => newJudge(desk.judgedThrough),
     lease: keeper,
+    inbox: stores.inbox,
     openDesk: () =>
       AlertDesk.open({
         journal,
-        channels: [...channelsOf(config, { clock, store, cards, onProblem }), ...(options.channels ?? [])],
+        channels,
         ...(config.alerts.fallback === undefined ? {} : { fallback: config.alerts.fallback }),
         rules: rules.map(thresholdSpec),
+        surveyMs: config.alerts.surveyMs,
+        escalation: config.alerts.escalation,
         directory,
         clock,
         random: Math.random,

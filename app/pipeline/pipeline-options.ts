@@ -1,6 +1,17 @@
 import type { DeskChannel, DeskEvent } from '../../alerts/desk.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { BusReader, DeadLetters, EventSource, Journal, LeaseStore, MetricStore, PartialBus, StoredSource, WindowStore } from '../../core/ports.ts';
+import type {
+  BusReader,
+  CommandInbox,
+  DeadLetters,
+  EventSource,
+  Journal,
+  LeaseStore,
+  MetricStore,
+  PartialBus,
+  StoredSource,
+  WindowStore,
+} from '../../core/ports.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { EpochMs } from '../../core/types.ts';
 import type { MmdbGeo } from '../../ingest/enrich/mmdb-geo.ts';
@@ -34,6 +45,8 @@ export type Stores = AsyncDisposable & {
   readonly lease: LeaseStore | undefined;
   /** Where there are dashboards. */
   readonly windows: WindowStore | undefined;
+  /** Where people's commands wait for the judge. */
+  readonly inbox?: CommandInbox | undefined;
   /** What the store was given so far, where it counts that. */
   stats(): StoreStats | undefined;
   /** Drops what dashboards read and is past its time. Returns the names of what went. */

@@ -129,7 +129,7 @@ class JournalFile implements SqliteJournal {
       conditions.push('incident = ?');
       values.push(query.incident);
     }
-    return this.#listed<Alert>('alert', { conditions, values, ids: query.ids, limit: query.limit, after: query.after });
+    return this.#listed('alert', { conditions, values, ids: query.ids, limit: query.limit, after: query.after }) as readonly Alert[];
   }
 
   async incidents(query: Parameters<Journal['incidents']>[0]): Promise<readonly Incident[]> {
@@ -147,31 +147,31 @@ class JournalFile implements SqliteJournal {
       conditions.push('lineage = ?');
       values.push(query.lineage);
     }
-    return this.#listed<Incident>('incident', { conditions, values, ids: query.ids, limit: query.limit, after: query.after });
+    return this.#listed('incident', { conditions, values, ids: query.ids, limit: query.limit, after: query.after }) as readonly Incident[];
   }
 
   async silences(query: Parameters<Journal['silences']>[0]): Promise<readonly Silence[]> {
-    return this.#records<Silence>('silence', query.inForceAt);
+    return this.#records('silence', query.inForceAt) as readonly Silence[];
   }
 
   async maintenances(query: Parameters<Journal['maintenances']>[0]): Promise<readonly Maintenance[]> {
-    return this.#records<Maintenance>('maintenance', query.inForceAt);
+    return this.#records('maintenance', query.inForceAt) as readonly Maintenance[];
   }
 
   async exceptions(query: Parameters<Journal['exceptions']>[0]): Promise<readonly Exception[]> {
-    return this.#records<Exception>('exception', query.inForceAt);
+    return this.#records('exception', query.inForceAt) as readonly Exception[];
   }
 
   async commandResult(id: string): Promise<CommandResult | undefined> {
     const row = this.#readers.read((reader) => reader.get(`select body from record where kind = 'command' and id = ?`, id));
-    return row === undefined ? undefined : parsed<CommandResult>(row);
+    return row === undefined ? undefined : (parsed(row) as CommandResult);
   }
 
   async audit(query: Parameters<Journal['audit']>[0]): Promise<readonly AuditRow[]> {
     const subject = query.subject === undefined ? '' : 'and subject = ?';
     const sql = `select body from record where kind = 'audit' and seq < ? ${subject} order by seq desc, cast(substr(id, instr(id, '.') + 1) as int) limit ?`;
     const values = [query.before ?? Number.MAX_SAFE_INTEGER, ...(query.subject === undefined ? [] : [query.subject]), query.limit ?? -1];
-    return this.#readers.read((reader) => reader.all(sql, ...values).map((row) => parsed<AuditRow>(row)));
+    return this.#readers.read((reader) => reader.all(sql, ...values).map((row) => parsed(row) as AuditRow));
   }
 
   async messages(query: Parameters<Journal['messages']>[0]): Promise<readonly MessageRecord[]> {
@@ -182,10 +182,10 @@ class JournalFile implements SqliteJournal {
       conditions.push(`${column} = ?`);
       values.push(value);
     }
-    return this.#listed<MessageRecord>('message', { conditions, values, limit: query.limit, after: query.after });
+    return this.#listed('message', { conditions, values, limit: query.limit, after: query.after }) as readonly MessageRecord[];
   }
 
-  #listed<T>(table: keyof typeof SORTED_BY, query: ListQuery): readonly T[] {
+  #listed(table: keyof typeof SORTED_BY, query: ListQuery): readonly unknown[] {
     const at = SORTED_BY[table];
     const conditions = [...query.conditions];
     const values = [...query.values];
@@ -198,12 +198,12 @@ class JournalFile implements SqliteJournal {
       values.push(query.after.at, query.after.at, query.after.id);
     }
     const sql = `select body from ${table} where ${conditions.join(' and ')} order by ${at} desc, id limit ?`;
-    return this.#readers.read((reader) => reader.all(sql, ...values, query.limit ?? -1).map((row) => parsed<T>(row)));
+    return this.#readers.read((reader) => reader.all(sql, ...values, query.limit ?? -1).map((row) => parsed(row)));
   }
 
-  #records<T>(kind: RecordKind, inForceAt: number | undefined): readonly T[] {
+  #records(kind: RecordKind, inForceAt: number | undefined): readonly unknown[] {
     const sql = 'select body from record where kind = ? and ends > ? order by at desc, id';
-    return this.#readers.read((reader) => reader.all(sql, kind, inForceAt ?? -1).map((row) => parsed<T>(row)));
+    return this.#readers.read((reader) => reader.all(sql, kind, inForceAt ?? -1).map((row) => parsed(row)));
   }
 
   async pending(): ReturnType<Journal['pending']> {
@@ -246,8 +246,8 @@ function entryOf(row: Row): JournalEntry {
   return { ...body, seq: int(row, 0), prevHash: text(row, 2), hash: text(row, 3) };
 }
 
-function parsed<T>(row: Row): T {
-  return JSON.parse(text(row, 0)) as T;
+function parsed(row: Row): unknown {
+  return JSON.parse(text(row, 0));
 }
 
 function parseOutboxRow(json: string): OutboxRow {

@@ -35,6 +35,7 @@ export async function alertDelay(count: number): Promise<Delays> {
       'sources:',
       `  - file: ${JSON.stringify(log)}`,
       'alerts:',
+      '  survey: 0',
       '  channels:',
       '    slack:',
       '      - {name: slack, webhookUrl: {env: KEYWATCH_BENCH_HOOK}, minSeverity: critical}',

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Alert, AlertState, Delivery, JournalBody, JournalEntry, OutboxRow } from '../../core/alert.ts';
+import type { Incident } from '../../core/incident.ts';
 import type { Journal } from '../../core/ports.ts';
 import { SEVERITIES, entityId } from '../../core/types.ts';
 import type { ChainCheck } from '../../storage/journal-chain.ts';
@@ -73,6 +74,7 @@ export function journalConformance<J extends CheckedJournal>(name: string, adapt
   describe(`${name} keeps the promises of a journal`, () => {
     appendTests(adapter);
     projectionTests(adapter);
+    viewTests(adapter);
   });
 }
 
@@ -237,6 +239,142 @@ function projectionTests<J extends CheckedJournal>({ open, reopen, runs }: OpenJ
       { numRuns: runs },
     );
   });
+}
+
+function viewTests<J extends CheckedJournal>({ open, reopen }: OpenJournal<J>): void {
+  test('incidents are the newest version of each, by state, time, lineage and id, in pages without a gap', async () => {
+    await using journal = await open();
+    const other = entityId('key', 'k2');
+    await journal.append(
+      1,
+      bodyOf({
+        incidents: [incidentOf('INC-1', { startedAt: 100 }), incidentOf('INC-2', { startedAt: 300 }), incidentOf('INC-3', { startedAt: 300, lineage: other })],
+      }),
+    );
+    await journal.append(2, bodyOf({ incidents: [incidentOf('INC-1', { startedAt: 100, state: 'resolved', changedAt: 900 })] }));
+    const ids = async (query: Parameters<Journal['incidents']>[0]): Promise<readonly string[]> =>
+      (await journal.incidents(query)).map((incident) => incident.id);
+    expect(await ids({})).toEqual(['INC-2', 'INC-3', 'INC-1']);
+    expect(await ids({ states: ['resolved'] })).toEqual(['INC-1']);
+    expect(await ids({ since: 800 })).toEqual(['INC-1']);
+    expect(await ids({ lineage: other })).toEqual(['INC-3']);
+    expect(await ids({ ids: ['INC-1', 'INC-9'] })).toEqual(['INC-1']);
+    const [first] = await journal.incidents({ limit: 1 });
+    expect(await ids({ after: { at: first?.startedAt ?? 0, id: first?.id ?? '' } })).toEqual(['INC-3', 'INC-1']);
+    expect((await journal.incidents({ states: ['resolved'] }))[0]).toEqual(incidentOf('INC-1', { startedAt: 100, state: 'resolved', changedAt: 900 }));
+  });
+
+  test('alerts are found by incident and by id, in pages without a gap', async () => {
+    await using journal = await open();
+    const alerts = ['a-1', 'b-1', 'c-1', 'd-1'].map((id, index) => alertOf(id, { startedAt: 100 * (index >> 1), incident: index === 3 ? 'INC-2' : 'INC-1' }));
+    await journal.append(1, bodyOf({ alerts }));
+    const ids = async (query: Parameters<Journal['alerts']>[0]): Promise<readonly string[]> => (await journal.alerts(query)).map((alert) => alert.id);
+    expect(await ids({ incident: 'INC-1' })).toEqual(['c-1', 'a-1', 'b-1']);
+    expect(await ids({ ids: ['d-1', 'a-1'] })).toEqual(['d-1', 'a-1']);
+    expect(await ids({ after: { at: 100, id: 'c-1' } })).toEqual(['d-1', 'a-1', 'b-1']);
+    expect(await ids({ after: { at: 0, id: 'a-1' }, limit: 5 })).toEqual(['b-1']);
+  });
+
+  test('silences, maintenance and exceptions are the newest version of each, and those that are over can be left out', async () => {
+    const first = await open();
+    const overlay = { matchers: [], actor: PERSON, createdAt: 10, reason: 'x', includeCritical: false };
+    const silence = { ...overlay, id: 'SIL-1', startsAt: 10, endsAt: 100, covers: {} };
+    await first.append(
+      1,
+      bodyOf({
+        silences: [silence, { ...silence, id: 'SIL-2', createdAt: 20, endsAt: 500 }],
+        maintenances: [{ ...overlay, id: 'MNT-1', startsAt: 1, endsAt: 50 }],
+        exceptions: [{ id: 'EXC-1', lineage: entityId('key', 'k1'), label: 'k', rule: 'r', upTo: 5, until: 90, reason: 'x', actor: PERSON, createdAt: 3 }],
+      }),
+    );
+    await first.append(2, bodyOf({ silences: [{ ...silence, id: 'SIL-2', createdAt: 20, endsAt: 500, endedAt: 200 }] }));
+    await using journal = await reopen(first);
+    const ids = (list: readonly { readonly id: string }[]): readonly string[] => list.map((each) => each.id);
+    expect(ids(await journal.silences({}))).toEqual(['SIL-2', 'SIL-1']);
+    expect(ids(await journal.silences({ inForceAt: 150 }))).toEqual(['SIL-2']);
+    expect(ids(await journal.silences({ inForceAt: 200 }))).toEqual([]);
+    expect(ids(await journal.maintenances({ inForceAt: 49 }))).toEqual(['MNT-1']);
+    expect(ids(await journal.exceptions({ inForceAt: 90 }))).toEqual([]);
+    expect(await journal.silences({ inForceAt: 99 })).toContainEqual(silence);
+  });
+
+  test('the answer to a command is found by its id, and every act is in the audit with who did it, newest first', async () => {
+    await using journal = await open();
+    const result = { id: 'cmd-1', kind: 'acknowledge', actor: PERSON, at: 5000, status: 'applied' } as const;
+    await journal.append(1, bodyOf({ actor: 'keywatch', audit: [{ action: 'channel_failing', subject: 'slack' }] }));
+    await journal.append(
+      2,
+      bodyOf({
+        commands: [result],
+        audit: [
+          { action: 'acknowledge', subject: 'INC-1', actor: PERSON, command: 'cmd-1' },
+          { action: 'note', subject: 'INC-2', actor: PERSON },
+        ],
+      }),
+    );
+    expect(await journal.commandResult('cmd-1')).toEqual(result);
+    expect(await journal.commandResult('cmd-2')).toBeUndefined();
+    expect((await journal.audit({})).map((row) => [row.seq, row.action, row.actor.name])).toEqual([
+      [2, 'acknowledge', 'maria'],
+      [2, 'note', 'maria'],
+      [1, 'channel_failing', 'keywatch'],
+    ]);
+    expect((await journal.audit({ subject: 'INC-2' })).map((row) => row.action)).toEqual(['note']);
+    expect((await journal.audit({ before: 2, limit: 5 })).map((row) => row.seq)).toEqual([1]);
+    expect((await journal.audit({ limit: 1 })).map((row) => row.action)).toEqual(['acknowledge']);
+  });
+
+  test('messages keep what became of them when their text is gone, by incident and channel', async () => {
+    const first = await open();
+    const row = (id: string, createdAt: number, incident?: string): OutboxRow => ({
+      ...outboxRow(id, createdAt),
+      createdAt,
+      ...(incident === undefined ? {} : { incident: incidentOf(incident) }),
+    });
+    await first.append(1, bodyOf({ outbox: [row('r1', 10, 'INC-1'), row('r2', 20, 'INC-1'), row('r3', 20)] }));
+    await first.append(2, bodyOf({ deliveries: [{ row: 'r1', at: 30, attempt: 1, result: 'retry', reason: 'HTTP 500', nextAt: 40 }] }));
+    await first.append(
+      3,
+      bodyOf({
+        deliveries: [
+          { row: 'r1', at: 40, attempt: 2, result: 'sent' },
+          { row: 'r2', at: 40, attempt: 1, result: 'dead', reason: 'HTTP 404' },
+        ],
+      }),
+    );
+    await using journal = await reopen(first);
+    expect((await journal.messages({ incident: 'INC-1' })).map(({ id, result, attempts, at, reason }) => [id, result, attempts, at, reason])).toEqual([
+      ['r2', 'dead', 1, 40, 'HTTP 404'],
+      ['r1', 'sent', 2, 40, 'HTTP 500'],
+    ]);
+    expect((await journal.messages({ channel: 'slack', limit: 2 })).map(({ id }) => id)).toEqual(['r2', 'r3']);
+    expect((await journal.messages({ after: { at: 20, id: 'r2' } })).map(({ id }) => id)).toEqual(['r3', 'r1']);
+  });
+}
+
+const PERSON = { way: 'cli', name: 'maria' } as const;
+
+export function incidentOf(id: string, over: Partial<Incident> = {}): Incident {
+  return {
+    id,
+    kind: 'key',
+    lineage: entityId('key', 'k1'),
+    label: 'billing',
+    state: 'firing',
+    severity: 'high',
+    score: 80,
+    risk: 0,
+    startedAt: 1000,
+    openedAt: 0,
+    changedAt: 0,
+    reopens: 0,
+    alerts: [],
+    alertsTotal: 0,
+    lineages: 1,
+    suppressed: 0,
+    channels: {},
+    ...over,
+  };
 }
 
 /** What is pending after a list of bodies, told row by row. */

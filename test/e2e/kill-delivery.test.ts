@@ -36,7 +36,7 @@ function installed(origin: string): ReturnType<typeof scratch> & { start(): Comm
   folder.write('access.log', combinedLine(1));
   const config = folder.write(
     'keywatch.yml',
-    'sources: [{ file: access.log }]\nalerts: { channels: { slack: [{ name: slack, webhookUrl: { file: webhook } }] } }\n',
+    'sources: [{ file: access.log }]\nalerts: { survey: 0, channels: { slack: [{ name: slack, webhookUrl: { file: webhook } }] } }\n',
   );
   const data = folder.join('data');
   return {

@@ -158,6 +158,7 @@ describe('no raw secret is in anything that a run writes', () => {
   - file: kong.json
   - file: caddy.json
 alerts:
+  survey: 0
   channels:
     slack: [{ name: slack, webhookUrl: { file: webhook }, minSeverity: info }]
     email: [{ name: mail, host: 127.0.0.1, port: ${mail.port}, tls: none, from: keywatch@example.test, to: [on-call@example.test], minSeverity: info }]

@@ -33,10 +33,29 @@ const timezone = text().check((context) => {
   }
 });
 
+const stepsSchema = z.array(
+  z.strictObject({
+    after: duration({ max: 86_400_000 }).describe('Since it was told first, or got worse.'),
+    channels: z.array(text()).min(1).describe('Names of channels. Default: those that were told already.').optional(),
+    mention: z.boolean().describe('Call the people of the channel by name.').prefault(false),
+  }),
+);
+
 export const alertsSchema = z
   .strictObject({
     channels: channelsSchema.describe('Who is told.').prefault({}),
     fallback: text().describe('Name of the channel that is told when another one cannot be reached.').optional(),
+    survey: duration({ max: 7 * 86_400_000 })
+      .describe(
+        'How long a new installation only reports, in an hourly summary with suggested limits; what is far over a critical limit is told at once. 0: not at all.',
+      )
+      .prefault('24h'),
+    escalation: z
+      .strictObject({ critical: stepsSchema.optional(), high: stepsSchema.optional(), medium: stepsSchema.optional() })
+      .describe(
+        'What happens when nobody acknowledges. Default: people on duty are called by name, of a critical incident after 10 minutes, of a high one after 30.',
+      )
+      .prefault({}),
     digest: z
       .strictObject({
         enabled: z.boolean().prefault(true),

@@ -62,7 +62,7 @@ export async function alertDelay(options: Options, java: JavaTools): Promise<Del
       ...place,
       name: freshName('delay'),
       topic,
-      extra: { alerts: { channels: { slack: [{ name: 'slack', webhookUrl: { env: HOOK }, minSeverity: 'critical' }] } } },
+      extra: { alerts: { survey: 0, channels: { slack: [{ name: 'slack', webhookUrl: { env: HOOK }, minSeverity: 'critical' }] } } },
       env: { [HOOK]: receiver.address },
     }),
   );

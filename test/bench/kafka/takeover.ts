@@ -69,7 +69,7 @@ const installed = stack.use(
     folder,
     name,
     topic,
-    extra: { alerts: { channels: { slack: [{ name: 'slack', webhookUrl: { env: HOOK }, minSeverity: 'critical' }] } } },
+    extra: { alerts: { survey: 0, channels: { slack: [{ name: 'slack', webhookUrl: { env: HOOK }, minSeverity: 'critical' }] } } },
     env: { [HOOK]: receiver.address },
   }),
 );

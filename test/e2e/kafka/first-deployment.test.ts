@@ -106,7 +106,7 @@ describe.skipIf(lacks('kafka', 'elasticsearch', 'nginx', 'rsyslog'))('a first de
       members: {
         sources: [{ kafka }],
         rules: { request_rate: { warning: 'off', critical: LIMIT } },
-        alerts: { channels: { slack: [{ name: 'slack', webhookUrl: { file: 'webhook' }, minSeverity: 'critical' }] }, digest: { enabled: false } },
+        alerts: { survey: 0, channels: { slack: [{ name: 'slack', webhookUrl: { file: 'webhook' }, minSeverity: 'critical' }] }, digest: { enabled: false } },
       },
     });
     await using stack = new AsyncDisposableStack();
