@@ -58,6 +58,8 @@ export type ServerConfig = ServerTimes & {
   readonly setting: string;
   /** What there is here, for who asked for something else. */
   readonly addresses: string;
+  /** What a handler that threw is answered with; undefined for a bug. */
+  readonly onFault?: (error: unknown) => Refusal | undefined;
 };
 
 /** A server that answers everything, also what it cannot read, with one line of JSON. */
@@ -99,7 +101,11 @@ export function createServer(deps: ServerDeps, config: ServerConfig): FastifyIns
   app.setNotFoundHandler((_request, reply) => send(reply, refusal(404, 'there is nothing at this address', `here is ${config.addresses}`)));
   app.setErrorHandler((error: unknown, _request, reply) => {
     const status = statusOf(error);
+    if (status === 413) return send(reply, refusal(413, 'the body is too large', 'send a smaller one'));
+    if (status === 415) return send(reply, refusal(415, 'the body is not JSON', 'send Content-Type: application/json'));
     if (status < 500) return send(reply, refusal(status, 'the request cannot be read', 'send a valid HTTP request'));
+    const known = config.onFault?.(error);
+    if (known !== undefined) return send(reply, known);
     deps.onProblem(`BUG: a request could not be answered: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return send(reply, refusal(500, 'something went wrong inside keywatch', 'look at the log of keywatch'));
   });
