@@ -1,4 +1,4 @@
-import type { AuditNote, JournalBody } from '../core/alert.ts';
+import type { Alert, AuditNote, JournalBody } from '../core/alert.ts';
 import { type Exception, type Incident, type Maintenance, type Silence, isInForce } from '../core/incident.ts';
 import type { CommandResult, OperatorCommand } from '../core/operator.ts';
 import { safeText } from '../core/text.ts';
@@ -8,7 +8,6 @@ import type { DeskState } from './desk-state.ts';
 import { type IncidentDraft, acknowledgedFor } from './incident-draft.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { type Labels, conditionOf, matcherFault, matchersText, matchesEverything } from './matchers.ts';
-import type { Alert } from '../core/alert.ts';
 
 /** After a person ended an alert, its breaches raise nothing for so long. */
 export const QUIET_MS: DurationMs = 30 * MINUTE_MS;

@@ -1,19 +1,20 @@
-import { type Alert, type Delivery, type JournalBody, type Link, type NotificationKind, OPEN_STATES, type OutboxRow, type Transition } from '../core/alert.ts';
-import type { Clock } from '../core/clock.ts';
-import type { KeyDirectory } from '../core/directory.ts';
+import { setImmediate as turnOfOthers } from 'node:timers/promises';
+import { type Alert, type JournalBody, type NotificationKind, OPEN_STATES, type OutboxRow } from '../core/alert.ts';
 import type { Evaluation } from '../core/finding.ts';
 import type { Incident } from '../core/incident.ts';
 import type { CommandResult, OperatorCommand } from '../core/operator.ts';
-import type { CommandInbox, Journal, Notifier } from '../core/ports.ts';
-import { type DurationMs, type EntityId, type EpochMs, type Minute, SEVERITIES, type Severity, severityRank } from '../core/types.ts';
+import type { CommandInbox } from '../core/ports.ts';
+import { type DurationMs, type EntityId, type EpochMs, type Minute, SEVERITIES, severityRank } from '../core/types.ts';
 import { HOUR_MS, MINUTE_MS } from '../core/window.ts';
 import { type Obeyed, obey } from './commands.ts';
 import { mergedRow } from './covers.ts';
 import { deadLetterBody, failingBody } from './dead-letter.ts';
+import type { ChannelHealth, DeskChannel, DeskOptions } from './desk-options.ts';
 import { ANNOUNCED, DeskState, SURVEY } from './desk-state.ts';
 import { type DigestCoverage, digestText } from './digest.ts';
-import { type EscalationSteps, escalationOf } from './escalation.ts';
+import { escalationOf } from './escalation.ts';
 import { code } from './hostile.ts';
+import { isEmpty, splitBody } from './entry-parts.ts';
 import { FLEET_LINEAGES, IncidentDraft } from './incident-draft.ts';
 import { Lifecycle, type Step } from './lifecycle.ts';
 import { type Labels, matchersText } from './matchers.ts';
@@ -28,76 +29,16 @@ import { surveyText } from './survey.ts';
 
 /** Alerts in one entry: an entry is one text, and a text has a longest. */
 const ENTRY_ALERTS_MAX = 2000;
+/** Evaluations decided in one go: a tenth of a second. */
+const OBSERVE_MAX = 2000;
 /** Entries between two snapshots. */
 export const SNAPSHOT_EVERY = 500;
 const ACTOR = 'keywatch';
 const DIGEST_ALERTS_MAX = 10_000;
 /** Event time that is judged may be so far behind before nothing ends because it is silent. */
 export const STALE_AFTER_MS: DurationMs = 5 * MINUTE_MS;
-/** Incidents in one entry. */
-const ENTRY_INCIDENTS_MAX = 5000;
 
-/** One channel: who sends, what it wants to hear, how fast. */
-export type DeskChannel = {
-  readonly notifier: Notifier;
-  /** Alerts below it are told in the digest only. */
-  readonly minSeverity: Severity;
-  /** Whether it gets the daily digest; default yes. */
-  readonly hasDigest?: boolean;
-  /** Messages per second in the long run; default 1. */
-  readonly perSecond?: number;
-  /** Messages at once; default 5. */
-  readonly burst?: number;
-};
-
-export type DeskOptions = {
-  readonly journal: Journal;
-  readonly channels: readonly DeskChannel[];
-  /** The channel that hears of messages which another one did not take; default the first other one. */
-  readonly fallback?: string;
-  readonly rules: readonly RuleSpec[];
-  readonly directory: Pick<KeyDirectory, 'canonical' | 'label'>;
-  readonly clock: Clock;
-  /** In [0, 1), for the jitter of retries. */
-  readonly random: () => number;
-  /** Part of every dedup key; default `default`. */
-  readonly tenant?: string;
-  /** Requests per minute before an alert, oldest first, for its sparkline. */
-  readonly series?: (alert: Alert) => Promise<readonly number[] | undefined>;
-  /** Labels from the key inventory: owner, team, environment, plan, tier. */
-  readonly labels?: ((entity: EntityId) => Labels) | undefined;
-  /** Names of the channels that hear of what has these labels; default every channel whose `minSeverity` it reaches. Pure. */
-  readonly route?: ((labels: Labels, now: EpochMs) => readonly string[]) | undefined;
-  /** Over the default steps. */
-  readonly escalation?: EscalationSteps | undefined;
-  /** How alerts become incidents; default `FIRST_WAIT_MS` and `FLEET_LINEAGES`. */
-  readonly grouping?: { readonly waits?: Readonly<Partial<Record<Severity, DurationMs>>>; readonly fleetLineages?: number } | undefined;
-  /** A new installation only reports for so long; default 0, not at all. */
-  readonly surveyMs?: DurationMs | undefined;
-  readonly isRevoked?: ((entity: EntityId) => boolean) | undefined;
-  /** It left the registry of keys: its alerts end with one notice. */
-  readonly isDeleted?: ((entity: EntityId) => boolean) | undefined;
-  /** Where a reader goes from a message. */
-  readonly links?: ((incident: Incident, alert: Alert | undefined) => readonly Link[]) | undefined;
-  /** Told after the fact, for logs and screens. Must not throw. */
-  readonly onEvent?: (event: DeskEvent) => void;
-};
-
-/** What became durable just now. */
-export type DeskEvent =
-  | { readonly kind: 'transition'; readonly transition: Transition; readonly alert: Alert | undefined }
-  | { readonly kind: 'queued'; readonly row: OutboxRow }
-  | { readonly kind: 'problem'; readonly error: Error }
-  | { readonly kind: 'delivery'; readonly delivery: Delivery; readonly row: OutboxRow | undefined };
-
-export type ChannelHealth = {
-  readonly channel: string;
-  readonly queued: number;
-  /** Failed attempts since the last success. */
-  readonly failures: number;
-  readonly failingSince: EpochMs | undefined;
-  readonly pausedUntil: EpochMs;
-};
+export type { ChannelHealth, DeskChannel, DeskEvent, DeskOptions } from './desk-options.ts';
 
 /** Another process appended to our journal: it is the judge now, and this one must end before it sends anything more. */
 export class JournalTakenError extends Error {
@@ -177,11 +118,21 @@ export class AlertDesk implements AsyncDisposable {
 
   /** What the detectors said, in any order. `judgedThrough`: windows before it are complete with these evaluations. */
   async observe(evaluations: readonly Evaluation[], progress: { readonly judgedThrough?: Minute } = {}): Promise<void> {
-    await this.#commit((now) => {
-      const judgedThrough = progress.judgedThrough ?? this.#state.judgedThrough;
-      const body = this.#decide(now, (draft) => this.#takeStep(draft, this.#lifecycle.observe(this.#state, { evaluations, judgedThrough, now }), now));
-      return judgedThrough > this.#state.judgedThrough ? { ...body, judgedThrough } : body;
-    });
+    const sorted = evaluations.length > OBSERVE_MAX ? evaluations.toSorted((a, b) => a.window.end - b.window.end) : evaluations;
+    for (let from = 0; ; from += OBSERVE_MAX) {
+      const some = sorted.slice(from, from + OBSERVE_MAX);
+      const isPartial = from + OBSERVE_MAX < sorted.length;
+      await this.#commit((now) => {
+        const judgedThrough = progress.judgedThrough ?? this.#state.judgedThrough;
+        const input = { evaluations: some, judgedThrough, now, isPartial };
+        const body = this.#decide(now, (draft) => this.#takeStep(draft, this.#lifecycle.observe(this.#state, input), now));
+        // A crash before the last part: all of it is judged again.
+        return judgedThrough > this.#state.judgedThrough && !isPartial ? { ...body, judgedThrough } : body;
+      });
+      if (!isPartial) return;
+      // Channels, sources and the lease have their turn.
+      await turnOfOthers();
+    }
   }
 
   /** Timers of the wall clock: waits, repeats, escalation, ends of silences. Call it about every second. `watermark`: event time that all sources passed, where that is known. */
@@ -217,7 +168,11 @@ export class AlertDesk implements AsyncDisposable {
       const body = this.#decide(now, (draft) => {
         const obeyed = this.#obey(command, draft, now);
         result = obeyed.result;
-        if (obeyed.isForAll) draft.touch(this.#state.incidents.keys());
+        if (obeyed.isForAll) {
+          draft.touch(this.#state.incidents.keys());
+          // What it changed begins or ends at times of its own.
+          this.#boundary = 0;
+        }
         return obeyed.body;
       });
       if (command.kind !== 'reload_notice' || command.text === undefined) return body;
@@ -592,45 +547,4 @@ export class AlertDesk implements AsyncDisposable {
       onEvent({ kind: 'delivery', delivery, row });
     }
   }
-}
-
-/** Whether an entry with nothing but this in it would say anything. */
-function isEmpty(body: Partial<JournalBody>): boolean {
-  return Object.values(body).every((part) => part === undefined || (Array.isArray(part) && part.length === 0));
-}
-
-/**
- * A decision about very many alerts, as several entries: alerts first, then incidents with all messages, how far was
- * judged last. After a crash between two the desk finds alerts without an incident when it opens, or windows that are
- * judged again: what was told may be told twice, but nothing is lost.
- */
-function splitBody(body: Partial<JournalBody>, alertsMax: number): readonly Partial<JournalBody>[] {
-  const { alerts = [], tracks = [], transitions = [], archived = [], incidents = [], incidentTracks = [], judgedThrough, ...rest } = body;
-  if (alerts.length <= alertsMax && incidents.length <= ENTRY_INCIDENTS_MAX) return [body];
-  const parts: Partial<JournalBody>[] = [];
-  const known = new Set(alerts.map((alert) => alert.id));
-  const trackOf = new Map(tracks.map((track) => [track.id, track]));
-  const movesOf = Map.groupBy(transitions, (move) => move.alert);
-  const over = new Set(archived);
-  for (let from = 0; from < alerts.length; from += alertsMax) {
-    const some = alerts.slice(from, from + alertsMax);
-    parts.push({
-      alerts: some,
-      tracks: some.flatMap((alert) => trackOf.get(alert.id) ?? []),
-      transitions: some.flatMap((alert) => movesOf.get(alert.id) ?? []),
-      archived: some.map((alert) => alert.id).filter((id) => over.has(id)),
-    });
-  }
-  const memoryOf = new Map(incidentTracks.map((track) => [track.id, track]));
-  for (let from = 0; from === 0 || from < incidents.length; from += ENTRY_INCIDENTS_MAX) {
-    const some = incidents.slice(from, from + ENTRY_INCIDENTS_MAX);
-    parts.push({
-      ...(from === 0 ? { ...rest, archived: archived.filter((id) => !known.has(id)), transitions: transitions.filter((move) => !known.has(move.alert)) } : {}),
-      incidents: some,
-      incidentTracks: some.flatMap((incident) => memoryOf.get(incident.id) ?? []),
-    });
-  }
-  const last = parts.at(-1);
-  if (last !== undefined && judgedThrough !== undefined) parts[parts.length - 1] = { ...last, judgedThrough };
-  return parts;
 }

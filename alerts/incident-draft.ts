@@ -2,8 +2,7 @@ import type { Alert, Flap, IncidentTrack, JournalBody, OutboxRow, Transition, Tr
 import type { Acknowledgement, Incident, Suppression, SuppressionReason } from '../core/incident.ts';
 import { type DurationMs, type EntityId, type EpochMs, type Severity, severityRank } from '../core/types.ts';
 import { HOUR_MS, MINUTE_MS } from '../core/window.ts';
-import type { DeskState, TrackedIncident } from './desk-state.ts';
-import { INCIDENT } from './desk-state.ts';
+import { type DeskState, INCIDENT, type TrackedIncident } from './desk-state.ts';
 import type { Tracked } from './episode.ts';
 import type { EscalationSteps } from './escalation.ts';
 import { afterTransition, isRestless, isSteady } from './flapping.ts';
@@ -12,6 +11,7 @@ import { type OverlayContext, suppressionOf } from './overlay.ts';
 import { type PlanChannel, type Routing, byWorst, planIncident } from './plan.ts';
 import { addRisk, riskAt } from './risk.ts';
 import { type RuleSpec, familyOf } from './rule-spec.ts';
+import { without } from './without.ts';
 
 /** So many lineages that one rule finds within ten minutes are one incident. */
 export const FLEET_LINEAGES = 5;
@@ -144,7 +144,7 @@ export class IncidentDraft {
       entities: incident.kind === 'fleet' ? [] : [...new Set(open.map(({ alert }) => alert.entity))],
       lineages: incident.lineages,
     };
-    const { escalation: _escalation, ...rest } = track;
+    const rest = without(track, 'escalation');
     this.#incidents.set(id, { incident: { ...incident, acknowledged: { ...ack, seen }, changedAt: this.#now }, track: rest });
     for (const tracked of open) this.#setAcknowledged(tracked, 'acknowledged');
     this.#touched.add(id);
@@ -375,8 +375,8 @@ export class IncidentDraft {
     // Counted over what is stored: this may be called twice within one decision.
     const base = this.#state.incidents.get(id)?.incident;
     const lineages = incident.kind === 'fleet' ? (base?.lineages ?? 0) + joined : 1;
-    const { resolvedAt: _resolvedAt, resolution: _resolution, ...rest } = incident;
-    const ended = alerts.filter((alert) => alert.resolution !== undefined).at(-1)?.resolution ?? incident.resolution;
+    const rest = without(incident, 'resolvedAt', 'resolution');
+    const ended = alerts.findLast((alert) => alert.resolution !== undefined)?.resolution ?? incident.resolution;
     const risk = incident.kind === 'fleet' ? undefined : this.#riskOf(track, members);
     const next: Incident = {
       ...rest,
@@ -466,8 +466,7 @@ export class IncidentDraft {
     const { alert, track } = tracked;
     const isOn = cause === 'acknowledged';
     if (alert.state === 'recovering' && (track.isAcknowledged === true) !== isOn) {
-      const { isAcknowledged: _is, ...rest } = track;
-      this.#put({ alert, track: isOn ? { ...track, isAcknowledged: true } : rest });
+      this.#put({ alert, track: isOn ? { ...track, isAcknowledged: true } : without(track, 'isAcknowledged') });
     } else if (alert.state === (isOn ? 'firing' : 'acknowledged')) {
       const to = isOn ? 'acknowledged' : 'firing';
       this.#transitions.push({ at: this.#now, alert: alert.id, from: alert.state, to, cause });
@@ -535,13 +534,11 @@ function stateOf(alerts: readonly Alert[]): Incident['state'] {
 
 /** The fleet itself is not muted by the fleet. */
 function withoutFleet(alert: Alert): Alert {
-  const { fleet: _fleet, ...rest } = alert;
-  return rest;
+  return without(alert, 'fleet');
 }
 
 function withoutAck(incident: Incident): Incident {
-  const { acknowledged: _acknowledged, ...rest } = incident;
-  return rest;
+  return without(incident, 'acknowledged');
 }
 
 /** What at least half of the members have in common. */

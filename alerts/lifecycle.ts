@@ -70,11 +70,18 @@ export class Lifecycle {
     this.#config = config;
   }
 
-  /** Judged windows, in any order; windows before `judgedThrough` are complete with them. */
-  observe(view: LifecycleView, input: { readonly evaluations: readonly Evaluation[]; readonly judgedThrough: Minute; readonly now: EpochMs }): Step {
+  /**
+   * Judged windows, in any order; windows before `judgedThrough` are complete with them. `isPartial`: more of the same
+   * call comes, with later windows, so nothing is settled beyond what these show.
+   */
+  observe(
+    view: LifecycleView,
+    input: { readonly evaluations: readonly Evaluation[]; readonly judgedThrough: Minute; readonly now: EpochMs; readonly isPartial?: boolean },
+  ): Step {
     const draft = new Draft(view, this.#config, input.now);
     const through = startOf(Math.max(view.judgedThrough, input.judgedThrough));
     for (const evaluation of input.evaluations.toSorted((a, b) => a.window.end - b.window.end)) draft.evaluate(evaluation, through);
+    if (input.isPartial === true) return draft.step();
     if (input.judgedThrough > view.judgedThrough) draft.settleAll(through);
     if (through >= input.now - LATE_AFTER_MS) draft.endCatchUp();
     return draft.step();

@@ -6,6 +6,7 @@ import type { Tracked } from './episode.ts';
 import { type EscalationSteps, nextStep } from './escalation.ts';
 import { shown } from './hostile.ts';
 import { formatDuration } from './notify/units.ts';
+import { without } from './without.ts';
 
 /** Related alerts are waited for before the first notice: the more severe, the shorter. */
 export const FIRST_WAIT_MS: Readonly<Record<Severity, DurationMs>> = { critical: 0, high: 15_000, medium: MINUTE_MS, low: MINUTE_MS, info: MINUTE_MS };
@@ -112,7 +113,7 @@ class PlanDraft {
       for (const channel of channels) this.#look(channel);
       this.#escalate();
     }
-    const { escalation: _escalation, waitUntil: _waitUntil, ...rest } = track;
+    const rest = without(track, 'escalation', 'waitUntil');
     const isOver = incident.state === 'resolved' || incident.state === 'archived';
     const waitUntil = isOver || (track.waitUntil !== undefined && track.waitUntil <= this.#input.now) ? undefined : track.waitUntil;
     return {
@@ -251,7 +252,7 @@ class PlanDraft {
     const worst = all[0];
     const names = [...new Set([...base.alerts, ...all.map((alert) => alert.id)])].slice(0, REMEMBERED_ALERTS_MAX);
     const severity = worst !== undefined && severityRank(worst.severity) > severityRank(base.severity) ? worst.severity : base.severity;
-    const { sentAt: _sentAt, muted: _muted, ...rest } = base;
+    const rest = without(base, 'sentAt', 'muted');
     // An edit is no post: repeats go on as they were.
     const isEdit = kind === 'updated' || kind === 'acknowledged';
     const memory: ChannelMemory = {
@@ -317,8 +318,7 @@ class PlanDraft {
   #clearHeld(name: string): void {
     const known = this.#standings[name];
     if (known?.status !== 'told' || known.held === undefined) return;
-    const { held: _held, ...rest } = known;
-    this.#standings[name] = rest;
+    this.#standings[name] = without(known, 'held');
   }
 
   #due(at: EpochMs): void {

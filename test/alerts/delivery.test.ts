@@ -166,11 +166,9 @@ describe('delivery', () => {
     await harness.clock.advance(MINUTE_MS);
     const firing = harness.entries.filter((entry) => entry.alerts.length > 0);
     expect(firing.map((entry) => entry.alerts.length)).toEqual([2000, 2000, 500]);
-    const [one, two, three, four] = harness.entries;
-    expect([one, two, three, four].map((entry) => entry?.judgedThrough !== undefined)).toEqual([false, false, false, true]);
-    expect([one, two, three, four].map((entry) => entry?.outbox.length)).toEqual([0, 0, 0, 12]);
-    expect(four?.incidents).toHaveLength(4500);
-    expect(harness.slack.arrived).toHaveLength(6);
+    expect(firing.map((entry) => entry.judgedThrough !== undefined)).toEqual([false, false, true]);
+    expect(firing.map((entry) => entry.outbox.length)).toEqual([12, 12, 12]);
+    expect(harness.slack.arrived).toHaveLength(18);
     expect(harness.desk.alerts()).toHaveLength(4500);
     await harness.stop();
   });
@@ -195,8 +193,7 @@ describe('delivery', () => {
     );
     await harness.clock.advance(MINUTE_MS);
     expect(harness.desk.alerts().filter((alert) => alert.findings === 1)).toHaveLength(4500);
-    const told = harness.entries
-      .slice(before)
+    const told = [...harness.entries.slice(0, 1), ...harness.entries.slice(before)]
       .flatMap((entry) => entry.outbox)
       .filter((row) => row.channel === 'slack')
       .flatMap((row) => row.covers?.firing ?? (row.incident === undefined ? [] : [row.incident.id]));

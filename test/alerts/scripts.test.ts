@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { T0 } from './support/build.ts';
+import { RULE, T0 } from './support/build.ts';
 import { type Script, play, playAndExpect } from './support/script.ts';
 import { entityId } from '../../core/types.ts';
 import { HOUR_MS, MINUTE_MS } from '../../core/window.ts';
 import { thresholdSpec } from '../../alerts/rule-spec.ts';
-import { RULE } from './support/build.ts';
 
 const two = [thresholdSpec(RULE), thresholdSpec('data_transfer')];
 const family = [
