@@ -130,11 +130,16 @@ export function noticeFacts(notice: IncidentNotice, cards?: KeyCards): NoticeFac
 
 function cardFacts(card: KeyCard | undefined): readonly Fact[] {
   const owner = [card?.owner, card?.team].filter((part) => part !== undefined);
-  const place = [card?.environment, card?.tier, card?.plan].filter((part) => part !== undefined);
+  const place = Object.entries({ environment: card?.environment, tier: card?.tier, plan: card?.plan }).flatMap(([name, value]) =>
+    value === undefined ? [] : [{ name, value }],
+  );
+  const placeName = place.map(({ name }) => name).join(', ');
   return [
     ...(owner.length === 0 ? [] : [{ name: 'Owner', value: owner.map((part) => shown(part)).join(', ') }]),
     ...(card?.contact === undefined ? [] : [{ name: 'Contact', value: shown(card.contact) }]),
-    ...(place.length === 0 ? [] : [{ name: 'Environment, tier, plan', value: place.map((part) => shown(part)).join(', ') }]),
+    ...(place.length === 0
+      ? []
+      : [{ name: `${placeName.charAt(0).toUpperCase()}${placeName.slice(1)}`, value: place.map(({ value }) => shown(value)).join(', ') }]),
   ];
 }
 

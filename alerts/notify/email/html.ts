@@ -48,7 +48,9 @@ export function noticeHtml(facts: NoticeFacts, { why }: { readonly why: string }
     ...(facts.next === undefined ? [] : [subtitle('What happens next by itself'), paragraph(escapeHtml(facts.next), 8)]),
     ...(facts.isOver ? [] : [subtitle('What to do'), paragraph(escapeHtml(facts.action), 8)]),
     ...(facts.exception === undefined ? [] : [subtitle('All as it should be? Then say so once'), paragraph(codeHtml(facts.exception), 8)]),
-    ...(facts.links.length === 0 ? [] : [paragraph(facts.links.map(({ name, url }) => linkHtml(name, url)).join(' &nbsp;·&nbsp; '), 8)]),
+    ...(facts.links.length === 0
+      ? []
+      : [subtitle('Where to look'), paragraph(facts.links.map(({ name, url }) => linkHtml(name, url)).join(' &nbsp;·&nbsp; '), 8)]),
   ];
   const references = facts.references.map(({ name, value }) => `${escapeHtml(name)} ${codeHtml(value)}`).join(' &nbsp; ');
   return page({ title, preheader: `${facts.label}: ${facts.short}`, color, body: parts.join('\n'), footer: `${references}<br>${escapeHtml(why)}` });
@@ -158,9 +160,9 @@ function chartHtml({ values, limit, band }: NoticeChart): string {
   return `<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="table-layout:fixed;border-collapse:collapse"><tr>${bars.join('')}</tr></table>`;
 }
 
-/** At least two pixels, so that a narrow band under a high peak is seen. Where gradients are not known, the caption still says it. */
+/** At least four pixels, so that a narrow band under a high peak is seen. Where gradients are not known, the caption still says it. */
 function bandStyle(low: number, high: number): string {
-  const top = Math.max(high, low + 2);
+  const top = Math.max(high, low + 4);
   return `;background-image:linear-gradient(to top,transparent ${low}px,rgba(46,144,250,0.28) ${low}px,rgba(46,144,250,0.28) ${top}px,transparent ${top}px)`;
 }
 

@@ -23,7 +23,7 @@ const found = {
   why: '2,310 requests in the minute to 12:01 UTC, limit 1,000: 2.3 times the limit and 51 times what was usual in the hour before.',
   action: 'apply rate limiting',
 };
-const alert = alertOf({ rule: 'request_rate', finding: found, startedAt: T0 - 2 * MINUTE, findings: 3 });
+const alert = alertOf({ rule: 'request_rate', finding: found, startedAt: T0 - 2 * MINUTE, findings: 2 });
 const second = alertOf({
   id: '77aa0011c07d1b22-29553121',
   rule: 'failed_auth',
@@ -99,7 +99,7 @@ export const SAMPLES: Readonly<Record<string, Notification>> = {
   }),
   resolved: about(
     'resolved',
-    { alert: { ...alert, excess: 9870, resolvedAt: T0 + 25 * MINUTE, state: 'resolved' } },
+    { alert: { ...alert, excess: 1790, resolvedAt: T0 + 25 * MINUTE, state: 'resolved' } },
     { state: 'resolved', resolvedAt: T0 + 25 * MINUTE },
   ),
   fleet: about(
