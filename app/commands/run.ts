@@ -16,6 +16,7 @@ import { isWorldFault } from '../pipeline/judge-seat.ts';
 import { Pipeline, ROLES, type Role } from '../pipeline/pipeline.ts';
 import { runLog } from '../pipeline/run-log.ts';
 import { housekeeping, startSchedule } from '../pipeline/schedule.ts';
+import { startApi } from '../wire/api.ts';
 import { httpIngest } from '../wire/http.ts';
 import { canSplitRoles, isShared, sharedBusOf } from '../wire/kafka.ts';
 import { startOps } from '../wire/ops.ts';
@@ -112,6 +113,8 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
       }),
     );
     const isDefault = layers.origin(['ops', 'listen']).kind === 'default';
+    const api = await startApi(config, { clock, onProblem });
+    if (api !== undefined) log.info(`the API is at ${config.api?.tls === undefined ? 'http' : 'https'}://${stack.use(api).address}/v1`);
     stack.use(await startOps(config, { pipeline, flow, http, clock, onProblem, isDefault }));
     using schedule = startSchedule(pipeline, config, { clock, log });
     const channels = config.alerts.channels.map(({ name }) => name);

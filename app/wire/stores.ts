@@ -6,6 +6,7 @@ import type { EpochMs } from '../../core/types.ts';
 import { BULK_LATENCY_BOUNDS_MS, type BulkStats } from '../../storage/elasticsearch/bulk-stats.ts';
 import { BulkWriter } from '../../storage/elasticsearch/bulk-writer.ts';
 import { openElasticsearch, type Elasticsearch } from '../../storage/elasticsearch/client.ts';
+import { openCommandInbox as openIndexedInbox } from '../../storage/elasticsearch/command-inbox.ts';
 import { openJournal as openIndexedJournal } from '../../storage/elasticsearch/journal.ts';
 import { readCapabilities } from '../../storage/elasticsearch/capabilities.ts';
 import { type JudgeRetention, retainJudgeIndices } from '../../storage/elasticsearch/judge-retention.ts';
@@ -13,6 +14,7 @@ import { openLeaseStore } from '../../storage/elasticsearch/lease.ts';
 import { openMetricStore as openIndexedStore } from '../../storage/elasticsearch/metric-store.ts';
 import { areTemplatesInstalled } from '../../storage/elasticsearch/templates.ts';
 import { windowStore } from '../../storage/elasticsearch/windows.ts';
+import { openCommandInbox } from '../../storage/sqlite/command-inbox.ts';
 import { STATE_FILE, openJournal } from '../../storage/sqlite/journal.ts';
 import { lockDirectory } from '../../storage/sqlite/lock.ts';
 import { openMetricStore } from '../../storage/sqlite/metric-store.ts';
@@ -38,10 +40,12 @@ async function openEmbedded(directory: string): Promise<Stores> {
   stack.use(lockDirectory(directory));
   const store = stack.use(await openMetricStore({ directory }));
   const journal = stack.use(await openJournal({ directory }));
+  const inbox = stack.use(await openCommandInbox({ directory, create: true }));
   const opened = stack.move();
   return {
     store,
     journal,
+    inbox,
     lease: undefined,
     windows: undefined,
     stats: () => undefined,
@@ -58,6 +62,7 @@ async function openShared(config: ElasticsearchConfig & { readonly retention: Re
   const writer = new BulkWriter(elasticsearch);
   const store = stack.use(await openIndexedStore({ prefix, shards, replicas }, { elasticsearch, writer, ...(signal === undefined ? {} : { signal }) }));
   const journal = stack.use(await openIndexedJournal({ elasticsearch, prefix }));
+  const inbox = stack.use(await openIndexedInbox({ elasticsearch, prefix }));
   const lease = await openLeaseStore({ elasticsearch, prefix });
   const retention = judgeRetention(config.retention);
   const windows = windowStore({ elasticsearch, prefix, writer, retention, shards, replicas });
@@ -67,7 +72,7 @@ async function openShared(config: ElasticsearchConfig & { readonly retention: Re
     ? (): Promise<readonly string[]> => Promise.resolve([])
     : (now: EpochMs): Promise<readonly string[]> => retainJudgeIndices(elasticsearch, prefix, retention, now);
   const opened = stack.move();
-  return { store, journal, lease, windows, stats: () => storeStats(writer.stats), retain, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { store, journal, inbox, lease, windows, stats: () => storeStats(writer.stats), retain, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 export async function connectElasticsearch(config: ElasticsearchConfig, clock: Clock): Promise<Elasticsearch> {

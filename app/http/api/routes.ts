@@ -1,9 +1,6 @@
 import { z } from 'zod';
-import { matcherFault, matchesEverything } from '../../../alerts/matchers.ts';
-import type { Alert } from '../../../core/alert.ts';
-import type { Incident } from '../../../core/incident.ts';
-import { type OperatorCommand, RESOLVE_REASONS, VERDICTS, actorText } from '../../../core/operator.ts';
-import type { PageMark } from '../../../core/ports.ts';
+import { matchesEverything } from '../../../alerts/matchers.ts';
+import { RESOLVE_REASONS, VERDICTS } from '../../../core/operator.ts';
 import type { EntityId } from '../../../core/types.ts';
 import { alertJson, alertSchema } from '../../json/alert.ts';
 import { dossierSchema } from '../../json/dossier.ts';
@@ -14,121 +11,40 @@ import {
   exceptionSchema,
   incidentJson,
   incidentSchema,
-  matcherSchema,
   messageJson,
   messageSchema,
-  overlayJson,
-  overlaySchema,
   resultJson,
   resultSchema,
   whyJson,
   whySchema,
 } from '../../json/operator.ts';
-import { NO_ANSWER, ask } from '../../operate/ask.ts';
 import { dossierOf } from '../../operate/dossier.ts';
 import { find, messagesOf, previewSilence, whyOf } from '../../operate/find.ts';
 import { dossierMarkdown } from '../../report/dossier-markdown.ts';
-import { type Refusal, refusal } from '../answer.ts';
-import { type Ask, type Reply, type Route, route } from './route.ts';
+import { refusal } from '../answer.ts';
+import { overlayRoutes } from './overlay-routes.ts';
+import {
+  ALERT_STATES,
+  INCIDENT_STATES,
+  alertMark,
+  fields,
+  idParams,
+  incidentMark,
+  isAll,
+  matchers,
+  missing,
+  next,
+  note,
+  page,
+  paged,
+  states,
+  submit,
+  time,
+  withNote,
+} from './parts.ts';
+import { type Route, route } from './route.ts';
 
-const PAGE = 100;
-const PAGE_MAX = 500;
-
-const time = z.iso.datetime({ offset: true });
-const note = z.string().min(1).max(2000);
-const idParams = z.object({ id: z.string().min(1).max(200) });
-const page = {
-  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE),
-  cursor: z.string().max(500).optional().describe('`next` of the page before.'),
-};
-const next = z.string().nullable().describe('Cursor of the next page; null on the last one.');
-const isAll = z.enum(['true', 'false']).default('false').describe('Also what is over.');
-const fields = z.strictObject({ note: note.optional() });
-
-const ALERT_STATES = ['pending', 'firing', 'acknowledged', 'recovering', 'resolved', 'archived'] as const;
-const INCIDENT_STATES = ['firing', 'acknowledged', 'recovering', 'resolved', 'archived'] as const;
-
-function states<T extends string>(known: readonly [T, ...T[]]): z.ZodType<T[] | undefined, string | undefined> {
-  return z
-    .string()
-    .transform((text) => text.split(','))
-    .pipe(z.array(z.enum(known)))
-    .optional()
-    .meta({ description: `By commas: ${known.join(', ')}.`, type: 'string' }) as unknown as z.ZodType<T[] | undefined, string | undefined>;
-}
-
-const matchers = z
-  .array(matcherSchema)
-  .max(20)
-  .check((context) => {
-    const fault = matcherFault(context.value);
-    if (fault !== undefined) context.issues.push({ code: 'custom', input: context.value, message: fault });
-  });
-
-/** The place of a page, opaque to callers. */
-function cursorOf({ at, id }: PageMark): string {
-  return Buffer.from(JSON.stringify([at, id])).toString('base64url');
-}
-
-function markOf(cursor: string | undefined): PageMark | undefined | 'bad' {
-  if (cursor === undefined) return undefined;
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(parsed) && typeof parsed[0] === 'number' && typeof parsed[1] === 'string') return { at: parsed[0], id: parsed[1] };
-  } catch {
-    // Not one of ours.
-  }
-  return 'bad';
-}
-
-const BAD_CURSOR = refusal(400, 'the cursor is not one of this list', 'take `next` of the page before, or leave it out for the first page');
-
-function missing(id: string): Refusal {
-  return refusal(404, `there is no ${JSON.stringify(id.slice(0, 80))}`, 'list them to see which there are');
-}
-
-/** A page and the cursor of the next: one more than asked for tells whether there is one. */
-async function paged<T>(
-  query: { readonly limit: number; readonly cursor?: string | undefined },
-  name: string,
-  read: (limit: number, after: PageMark | undefined) => Promise<readonly T[]>,
-  shape: { readonly mark: (item: T) => PageMark; readonly json: (item: T) => unknown },
-): Promise<Reply | Refusal> {
-  const after = markOf(query.cursor);
-  if (after === 'bad') return BAD_CURSOR;
-  const found = await read(query.limit + 1, after);
-  const shown = found.slice(0, query.limit);
-  const last = shown.at(-1);
-  return { status: 200, json: { [name]: shown.map(shape.json), next: found.length > shown.length && last !== undefined ? cursorOf(shape.mark(last)) : null } };
-}
-
-type Unsigned<T> = T extends OperatorCommand ? Omit<T, 'id' | 'at' | 'actor'> : never;
-
-/** 200 applied, 202 the judge has not answered yet, 409 refused with its reason. */
-async function submit(
-  asked: Pick<Ask<unknown, unknown, unknown>, 'context' | 'actor' | 'commandId'>,
-  what: Unsigned<OperatorCommand>,
-): Promise<Reply | Refusal> {
-  const { context, actor, commandId } = asked;
-  const command = { ...what, id: commandId, at: context.clock.now(), actor } as OperatorCommand;
-  const result = await ask(context.operator, command, { waitMs: context.waitMs });
-  if (result === undefined) return { status: 202, json: { id: command.id, status: 'waiting', reason: NO_ANSWER, made: null, by: actorText(actor), at: null } };
-  if (result.status === 'refused') return refusal(409, `refused: ${result.reason ?? 'no reason was given'}`, 'change the request as the reason says');
-  return { status: 200, json: resultJson(result) };
-}
-
-function withNote<T extends object>(base: T, body: { readonly note?: string | undefined }): T & { readonly note?: string } {
-  return body.note === undefined ? base : { ...base, note: body.note };
-}
-
-const alertMark = (alert: Alert): PageMark => ({ at: alert.startedAt, id: alert.id });
-const incidentMark = (incident: Incident): PageMark => ({ at: incident.startedAt, id: incident.id });
-
-const overlayBody = {
-  reason: z.string().min(1).max(2000),
-  includeCritical: z.boolean().optional().describe('Also tripwires and failed containment.'),
-};
-
+/** Every operation of the API. */
 export const ROUTES: readonly Route[] = [
   route({
     method: 'GET',
@@ -409,79 +325,3 @@ export const ROUTES: readonly Route[] = [
     },
   }),
 ];
-
-function overlayRoutes(noun: 'silence' | 'maintenance'): readonly Route[] {
-  const path = noun === 'silence' ? '/v1/silences' : '/v1/maintenance';
-  const name = noun === 'silence' ? 'silences' : 'maintenances';
-  return [
-    route({
-      method: 'GET',
-      path,
-      role: 'viewer',
-      summary: noun === 'silence' ? 'Silences that hold or will' : 'Maintenance windows that hold or will',
-      query: z.object({ all: isAll }),
-      answer: z.strictObject({ [name]: z.array(overlaySchema) }),
-      handle: async ({ context, query }) => {
-        const now = context.clock.now();
-        const asked = query.all === 'true' ? {} : { inForceAt: now };
-        const { views } = context.operator;
-        const found = noun === 'silence' ? await views.silences(asked) : await views.maintenances(asked);
-        return { status: 200, json: { [name]: found.map((each) => overlayJson(each, now)) } };
-      },
-    }),
-    noun === 'silence'
-      ? route({
-          method: 'POST',
-          path,
-          role: 'operator',
-          summary: 'Keep people from being told, at most for 30 days. What would match everything is refused',
-          body: z.strictObject({
-            matchers: matchers.min(1),
-            start: time.optional(),
-            end: time.optional().describe('Default: two hours after the start.'),
-            ...overlayBody,
-          }),
-          example: { matchers: [{ label: 'key', op: '=~', value: 'billing-.*' }], end: '2030-01-01T00:00:00Z', reason: 'load test' },
-          answer: resultSchema,
-          handle: async (asked) => {
-            const { start, end, includeCritical, ...rest } = asked.body;
-            return submit(asked, {
-              kind: 'add_silence',
-              ...rest,
-              ...(start === undefined ? {} : { startsAt: Date.parse(start) }),
-              ...(end === undefined ? {} : { endsAt: Date.parse(end) }),
-              ...(includeCritical === undefined ? {} : { includeCritical }),
-            });
-          },
-        })
-      : route({
-          method: 'POST',
-          path,
-          role: 'operator',
-          summary: 'Plan a window in which nobody is told; no matchers are everything',
-          body: z.strictObject({ matchers, start: time, end: time, ...overlayBody }),
-          example: { matchers: [], start: '2030-01-01T00:00:00Z', end: '2030-01-01T02:00:00Z', reason: 'gateway upgrade' },
-          answer: resultSchema,
-          handle: async (asked) => {
-            const { start, end, includeCritical, ...rest } = asked.body;
-            return submit(asked, {
-              kind: 'add_maintenance',
-              ...rest,
-              startsAt: Date.parse(start),
-              endsAt: Date.parse(end),
-              ...(includeCritical === undefined ? {} : { includeCritical }),
-            });
-          },
-        }),
-    route({
-      method: 'DELETE',
-      path: `${path}/{id}`,
-      role: 'operator',
-      summary: `End a ${noun} before its time`,
-      params: idParams,
-      answer: resultSchema,
-      handle: async (asked) =>
-        submit(asked, noun === 'silence' ? { kind: 'end_silence', silence: asked.params.id } : { kind: 'end_maintenance', maintenance: asked.params.id }),
-    }),
-  ];
-}
