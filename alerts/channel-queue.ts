@@ -100,6 +100,8 @@ export class ChannelQueue {
   willBelieveFiring(incident: string): boolean {
     let believes = this.#told.has(incident);
     for (const { row } of this.#rows.values()) {
+      if (row.covers?.firing.includes(incident) === true) believes = true;
+      else if (row.covers?.ended.includes(incident) === true) believes = false;
       if (row.incident?.id !== incident) continue;
       if (tellsThatItFired(row)) believes = true;
       else if (row.kind === 'resolved') believes = false;
@@ -113,10 +115,14 @@ export class ChannelQueue {
 
   enqueue(row: OutboxRow): void {
     // As with rows that are merged: who may be told counts as told.
-    for (const incident of row.covers?.firing ?? []) this.#told.add(incident);
-    for (const incident of row.covers?.ended ?? []) this.#told.delete(incident);
+    this.#takeCovers(row);
     if (row.kind === 'storm') this.#stormToldAt = row.createdAt;
     this.#rows.set(row.id, { row, attempts: 0, nextAt: row.dueAt });
+  }
+
+  #takeCovers({ covers }: OutboxRow): void {
+    for (const incident of covers?.firing ?? []) this.#told.add(incident);
+    for (const incident of covers?.ended ?? []) this.#told.delete(incident);
   }
 
   record(delivery: Delivery): void {
@@ -136,6 +142,8 @@ export class ChannelQueue {
     this.#rows.delete(row.id);
     if (incident !== undefined && row.kind === 'resolved') this.#told.delete(incident);
     if (delivery.result !== 'sent') return;
+    // Once more: what went out before it may have said otherwise.
+    this.#takeCovers(row);
     this.#posts = [...this.#posts.filter((at) => at > delivery.at - STORM_WINDOW_MS), delivery.at].slice(-POSTS_KEPT);
     this.#failures = 0;
     this.#failingSince = undefined;

@@ -42,7 +42,8 @@ export function nextAction(queue: ChannelQueue, now: EpochMs): NextAction {
   let until = storm !== undefined && held.size > 0 ? storm.until : Number.POSITIVE_INFINITY;
   for (const queued of queue.rows.values()) {
     const incident = queued.row.incident?.id;
-    const isBehind = incident !== undefined && waiting.has(incident);
+    // A message in place of many is no earlier than what was queued of any of them before.
+    const isBehind = incident === undefined ? isCovered(queued.row, waiting) : waiting.has(incident);
     if (held.has(queued.row.id)) {
       if (incident !== undefined) waiting.add(incident);
       continue;
@@ -52,9 +53,14 @@ export function nextAction(queue: ChannelQueue, now: EpochMs): NextAction {
       return isMoot ? { kind: 'skip', row: queued.row } : { kind: 'send', queued };
     }
     if (incident !== undefined) waiting.add(incident);
+    for (const each of [...(queued.row.covers?.firing ?? []), ...(queued.row.covers?.ended ?? [])]) waiting.add(each);
     if (!isBehind) until = Math.min(until, queued.nextAt);
   }
   return { kind: 'wait', until };
+}
+
+function isCovered({ covers }: OutboxRow, waiting: ReadonlySet<string>): boolean {
+  return covers !== undefined && waiting.size > 0 && [...covers.firing, ...covers.ended].some((incident) => waiting.has(incident));
 }
 
 /** In a storm: what is held back, and until when. Undefined while there is none. */

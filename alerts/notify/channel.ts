@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { JournalEntry, Notification } from '../../core/alert.ts';
 import type { Notifier } from '../../core/ports.ts';
 import { Secret } from '../../core/secret.ts';
-import { type DurationMs, type Outcome, SEVERITIES, type Severity } from '../../core/types.ts';
+import { type DurationMs, type Outcome, type Severity } from '../../core/types.ts';
 import type { KeyCards } from './facts.ts';
 
 /**
@@ -128,9 +128,6 @@ export function channelKind<T>(kind: {
     open: (settings, deps) => kind.open(kind.config.parse(settings), deps),
   };
 }
-
-/** Every severity a channel may begin at. */
-export const minSeverityField = z.enum(SEVERITIES);
 
 /** https, or http to this machine: anything else would send secrets in the clear. */
 export function isSafeUrl(text: string): boolean {

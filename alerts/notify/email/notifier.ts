@@ -126,11 +126,22 @@ function outcomeOf(error: unknown): Outcome {
   return failed(isOurs ? `the mail was not sent: ${error.code}` : `the mail server was not reached: ${reasonOf(error, error.code)}`, !isOurs);
 }
 
-/** The library calls every fault of TLS ESOCKET or ETLS; what is below says which. */
+/** The library calls every fault of a connection ESOCKET or ETLS and puts that in place of the code; the words of TLS are left. */
 function reasonOf(error: Error, code: string): string {
-  const below = networkReason(error.cause ?? error);
-  return below === error.name || below === 'unknown error' ? code : below;
+  const found = TLS_WORDS.find(([words]) => error.message.toLowerCase().includes(words));
+  if (found !== undefined) return networkReason(Object.assign(new Error('tls'), { code: found[1] }));
+  return code === 'EABORT' ? 'aborted' : code;
 }
+
+const TLS_WORDS: readonly (readonly [string, string])[] = [
+  ['certificate has expired', 'CERT_HAS_EXPIRED'],
+  ['certificate is not yet valid', 'CERT_NOT_YET_VALID'],
+  ['self-signed certificate in certificate chain', 'SELF_SIGNED_CERT_IN_CHAIN'],
+  ['self-signed certificate', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+  ['unable to get local issuer certificate', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'],
+  ['unable to verify the first certificate', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+  ["does not match certificate's altnames", 'ERR_TLS_CERT_ALTNAME_INVALID'],
+];
 
 /** The library's own codes for what another try cannot mend. */
 const PERMANENT_CODES = ['EENVELOPE', 'EMESSAGE', 'ENOAUTH', 'ECONFIG', 'EMAXRECIPIENTS', 'EFILEACCESS', 'EURLACCESS'];
