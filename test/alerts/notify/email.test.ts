@@ -1,3 +1,4 @@
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { emailConfig, tlsOf } from '../../../alerts/notify/email/config.ts';
@@ -213,6 +214,44 @@ describe('transport security', () => {
     const outcome = await notifierFor(receiver, { tls: 'starttls', host: 'localhost', auth }).notify(incidentNotification(), never);
     expect(outcome).toMatchObject({ ok: false, retryable: true });
     expect(receiver.mails).toEqual([]);
+  });
+
+  test('a certificate that has expired is named, and gets neither the password nor the mail', async () => {
+    const old = selfSigned({ notAfter: '210101000000Z' });
+    for (const [tls, options] of [
+      ['starttls', { disabledCommands: [] }],
+      ['implicit', { secure: true }],
+    ] as const) {
+      await using receiver = await new SmtpReceiver({ ...login, ...old, ...options, disabledCommands: [] }).listen();
+      const outcome = await notifierFor(receiver, { tls, host: 'localhost', ca: old.cert, auth }).notify(incidentNotification(), never);
+      expect(outcome).toEqual({ ok: false, retryable: true, reason: 'the mail server was not reached: its certificate has expired' });
+      expect(receiver.mails).toEqual([]);
+    }
+  });
+
+  test('with a DKIM key each mail is signed over its body: the hash is recomputed here by hand', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    await using receiver = await new SmtpReceiver().listen();
+    const dkim = { domain: 'example.com', selector: 'kw1', privateKey: new Secret(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()) };
+    expect(await notifierFor(receiver, { dkim }).notify(incidentNotification(), never)).toEqual(OK);
+    const raw = receiver.mails[0]?.raw ?? '';
+    const end = raw.indexOf('\r\n\r\n');
+    const header = /^DKIM-Signature: ((?:.|\r\n[ \t])*)\r\n/im.exec(raw.slice(0, end + 2))?.[1] ?? '';
+    const tags = new Map(
+      header
+        .replace(/\s+/g, '')
+        .split(';')
+        .map((tag): [string, string] => [tag.slice(0, tag.indexOf('=')), tag.slice(tag.indexOf('=') + 1)]),
+    );
+    expect([tags.get('d'), tags.get('s'), tags.get('a'), tags.get('c')]).toEqual(['example.com', 'kw1', 'rsa-sha256', 'relaxed/relaxed']);
+    // RFC 6376 3.4.4: runs of blanks are one, none at the end of a line, no empty lines at the end.
+    const body = raw
+      .slice(end + 4)
+      .replace(/[ \t]+/g, ' ')
+      .replace(/ \r\n/g, '\r\n')
+      .replace(/(?:\r\n)*$/, '\r\n');
+    expect(tags.get('bh')).toBe(createHash('sha256').update(body, 'latin1').digest('base64'));
+    expect(publicKey.asymmetricKeyType).toBe('rsa');
   });
 
   test('a server without STARTTLS gets nothing when it is asked for', async () => {
