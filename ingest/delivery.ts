@@ -31,8 +31,8 @@ const RETRY_MS: DurationMs = 1000;
 /** A person mends what the store refuses for good: a mapping, a right. */
 const HALTED_RETRY_MS: DurationMs = 30_000;
 const NO_ROWS = { rows: [], held: [], gone: [], aliases: [] } as const;
-/** What a row costs beside its cells, roughly. */
-const ROW_BYTES = 128;
+/** What a row costs beside its cells, roughly: an object, a view of its cells, its place in two lists. */
+const ROW_BYTES = 256;
 
 /**
  * One partition's batches on their way: into the store, to the judge, and last of all back to the source, each step

@@ -8,7 +8,7 @@ import { SegmentCounts } from './aggregate/segment-counts.ts';
 import type { SegmentTops } from './aggregate/segment-tops.ts';
 import { DEFAULT_LIMITS, type IngestLimits, type PartitionIngestOptions, type RejectedRecord } from './ingest-options.ts';
 import type { Format } from './parse/format.ts';
-import { withLineFeed } from './parse/line-feed.ts';
+import { LINE_FEED, withLineFeed } from './parse/line-feed.ts';
 import { type Verdict, type Normaliser, DROP, FINE, fault } from './parse/normaliser.ts';
 import { EventCells, Tokens } from './parse/tokens.ts';
 import { LENGTH_SINGLE } from './segment/chain.ts';
@@ -16,14 +16,11 @@ import { ChainSegment } from './segment/chain-segment.ts';
 import { AHEAD_OF_RECORD_MAX_MS, BEHIND_RECORD_MAX_MS, recordTime } from './segment/record-time.ts';
 import { eachElement, hasElements, isClosed } from './segment/values.ts';
 
-export { SEGMENT_WINDOW } from './aggregate/segment-counts.ts';
-
 /** A segment with more refused credentials empties the dictionaries at its end. */
 const GUESSES_MAX = 1 << 14;
 
 const LINE_TOO_LONG = fault('line_too_long');
 const TRUNCATED = fault('truncated');
-const LINE_FEED = 10;
 
 /**
  * One partition's bytes or records in, partial batches out. Pure and synchronous: no I/O, no clock, so what it makes
@@ -106,6 +103,11 @@ export class PartitionIngest {
   /** Nothing was counted since the last batch. */
   get isFlushed(): boolean {
     return this.#records === this.#recordsFlushed && this.#sealed.length === 0;
+  }
+
+  /** Rows that the next batch will have, about. */
+  get changed(): number {
+    return this.#counts.changed;
   }
 
   get newest(): EpochMs {

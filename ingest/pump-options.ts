@@ -21,6 +21,8 @@ export type PumpOptions = {
   readonly unackedBatches?: number | undefined;
   /** Default 64 MiB. */
   readonly unackedBytes?: number | undefined;
+  /** A batch of a shared store is sent at the latest when it has about so many rows; default 100,000. */
+  readonly rowsMax?: number | undefined;
   /** Rows that cross one are told at once; default none is. */
   readonly steps?: Steps | undefined;
   /** Where histograms and tallies are kept; default per window. */

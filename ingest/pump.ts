@@ -10,6 +10,7 @@ import { type Assigned, PumpedPartition } from './pumped-partition.ts';
 
 export type { PartitionState, PumpDeps, PumpOptions } from './pump-options.ts';
 
+const ROWS_MAX = 100_000;
 const RETRY_MS: DurationMs = 1000;
 const TICK_MS: DurationMs = 1000;
 const PROGRESS_MS: DurationMs = 1000;
@@ -233,6 +234,8 @@ export class Pump {
       await this.#emit(partition, batch);
     }
     if (!ingest.isEmpty) partition.openSince ??= partition.lastBlockAt;
+    // After an outage a minute's worth of rows comes within a second: each batch of them is an object per row until it is stored.
+    if (partition.isShared && ingest.changed >= (this.#options.rowsMax ?? ROWS_MAX)) await this.#flush(partition);
     const urgent = ingest.takeUrgent();
     if (urgent !== undefined && !partition.delivery.isDropped) this.#deps.bus.hint(urgent);
   }

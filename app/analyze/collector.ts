@@ -7,7 +7,7 @@ import { DIMENSIONS } from '../../core/sketch/sketch.ts';
 import { Tally, skipTally } from '../../core/sketch/tally.ts';
 import { type EntityId, type Minute, type RejectReason, entityKind } from '../../core/types.ts';
 import type { SegmentTops } from '../../ingest/aggregate/segment-tops.ts';
-import { SEGMENT_WINDOW } from '../../ingest/partition-ingest.ts';
+import { SEGMENT_WINDOW } from '../../ingest/aggregate/segment-counts.ts';
 import { Series } from './series.ts';
 import { TopList } from './top-list.ts';
 

@@ -67,6 +67,11 @@ export class SegmentCounts {
     return this.#slots.bytes;
   }
 
+  /** Rows that events changed since the last `takeRows`. */
+  get changed(): number {
+    return this.#slots.changed;
+  }
+
   /** Credentials that were only refused so far. */
   get refused(): number {
     return this.#standings.refused;
@@ -190,6 +195,7 @@ export class SegmentCounts {
     if (this.#released.size > 0) this.#release(gone);
     if (this.#sketches === 'segment') slots.addUpWhole();
     const size = slots.size;
+    slots.changed = 0;
     for (let slot = 0; slot < size; slot++) {
       if (slots.isDirty[slot] === 0) continue;
       slots.isDirty[slot] = 0;

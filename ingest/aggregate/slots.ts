@@ -4,7 +4,7 @@ import { C, COUNTER_COUNT } from '../../core/counters.ts';
 import { latencyBucket } from '../../core/sketch/latency.ts';
 import { DIMENSIONS, Sketch, areTextsAll } from '../../core/sketch/sketch.ts';
 import { type Minute, entityId } from '../../core/types.ts';
-import { grownLength, longer } from '../parse/hash-table.ts';
+import { bump, grownLength, longer } from '../parse/hash-table.ts';
 import type { Normaliser } from '../parse/normaliser.ts';
 import type { EventCells } from '../parse/tokens.ts';
 import { TERMS_OF, TEXT_OF, noText } from './dimension-terms.ts';
@@ -35,6 +35,8 @@ export class Slots {
   window = new Int32Array(1024);
   owner = new Int32Array(1024);
   isDirty = new Uint8Array(1024);
+  /** Slots that events made dirty since somebody set this to 0. */
+  changed = 0;
   counters = new Float64Array(1024 * COUNTER_COUNT);
   #latency = new Int32Array(1024);
   #tally = new Int32Array(1024 * DIMENSION_COUNT);
@@ -59,6 +61,7 @@ export class Slots {
   }
 
   clear(): void {
+    this.changed = 0;
     this.isDirty.fill(0, 0, this.size);
     this.counters.fill(0, 0, this.size * COUNTER_COUNT);
     this.#latency.fill(0, 0, this.size);
@@ -111,7 +114,10 @@ export class Slots {
 
   /** Counts one event in a slot, without its histogram and tallies. */
   count(slot: number, event: EventCells): void {
-    this.isDirty[slot] = 1;
+    if (this.isDirty[slot] === 0) {
+      this.isDirty[slot] = 1;
+      this.changed++;
+    }
     const counters = this.counters;
     const base = slot * COUNTER_COUNT;
     counters[base] = (counters[base] as number) + 1;
@@ -385,10 +391,6 @@ export class Slots {
     this.#table = table;
     this.#mask = mask;
   }
-}
-
-function bump(counters: Float64Array, index: number, by: number): void {
-  counters[index] = (counters[index] as number) + by;
 }
 
 function hash(owner: number, window: number): number {

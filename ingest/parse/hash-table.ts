@@ -83,3 +83,7 @@ export function longer<T extends Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffe
 export function grown(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   return longer(array, grownLength(array.length));
 }
+
+export function bump(counters: Float64Array, index: number, by: number): void {
+  counters[index] = (counters[index] as number) + by;
+}

@@ -1,4 +1,4 @@
-const LINE_FEED = 10;
+export const LINE_FEED = 10;
 
 /** The scanners stop at a line feed; the last line of a finished stream may have none. */
 export function withLineFeed(bytes: Uint8Array): Uint8Array {

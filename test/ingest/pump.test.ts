@@ -49,6 +49,18 @@ describe('a batch', () => {
     await h.end();
   });
 
+  test('is sent before it has too many rows: a backlog of many keys does not fill the memory', async () => {
+    const h = harness({ rowsMax: 10 });
+    await h.feed(assigned(0));
+    for (let n = 0; n < 6; n++) {
+      const values = [0, 1, 2, 3].map((i) => eventLine(`key-${4 * n + i}-of-mine`));
+      await h.feed(records(0, 4 * n, values));
+    }
+    expect(h.log.filter((line) => line.startsWith('put'))).toEqual(['put p0 12', 'put p0 24']);
+    await h.end();
+    expect(h.told.map(({ rows }) => rows.length)).toEqual([12, 12]);
+  });
+
   test('that comes while two wait is not made: what changes again meanwhile is sent once', async () => {
     const h = harness();
     const answer = gate<Outcome>();
