@@ -1,37 +1,15 @@
 import type { CatchUp, Delivery, IncidentTrack, JournalBody, OutboxRow } from '../core/alert.ts';
-import type { Exception, Incident, Maintenance, Silence, SuppressionReason } from '../core/incident.ts';
-import type { EpochMs, Minute, Severity } from '../core/types.ts';
-import { DAY_MS, HOUR_MS } from '../core/window.ts';
+import type { Exception, Incident, Maintenance, Silence } from '../core/incident.ts';
+import type { EpochMs, Minute } from '../core/types.ts';
+import { HOUR_MS } from '../core/window.ts';
 import { ChannelQueue, type QueueJson } from './channel-queue.ts';
 import type { Tracked } from './episode.ts';
 import { type FlapMemory, afterTransition, isForgotten } from './flapping.ts';
 import type { LifecycleView } from './lifecycle.ts';
+import { renewed } from './renewed.ts';
+import { type SinceDigest, deadLetter, emptySince } from './since-digest.ts';
 
-/** A message that was given up. */
-export type DeadLetter = {
-  readonly channel: string;
-  readonly kind: OutboxRow['kind'];
-  readonly at: EpochMs;
-  readonly reason: string;
-  readonly label?: string;
-  readonly severity?: Severity;
-};
-
-/** What the next digest tells beside the alerts themselves. */
-export type SinceDigest = {
-  readonly from: EpochMs;
-  /** Alerts that were never confirmed, per rule. */
-  readonly nearMisses: Readonly<Record<string, number>>;
-  /** Alerts told in a catch-up summary only. */
-  readonly summedUp: number;
-  /** Messages that went out inside another one. */
-  readonly merged: number;
-  /** Findings that nobody was told of one by one, by reason. */
-  readonly suppressed: Readonly<Partial<Record<SuppressionReason, number>>>;
-  readonly dead: number;
-  /** The newest of them. */
-  readonly deadLetters: readonly DeadLetter[];
-};
+export type { SinceDigest } from './since-digest.ts';
 
 const DEAD_LETTERS_MAX = 20;
 const SNAPSHOT_VERSION = 2;
@@ -413,32 +391,7 @@ function dedupKeyOf(alert: string): string {
   return alert.slice(0, alert.lastIndexOf('-'));
 }
 
-/** Changed ones in place of what they were; those that ended long ago leave. */
-function renewed<T extends { readonly id: string; readonly endsAt?: EpochMs; readonly until?: EpochMs; readonly endedAt?: EpochMs }>(
-  known: readonly T[],
-  changed: readonly T[] | undefined,
-  at: EpochMs,
-): readonly T[] {
-  if (changed === undefined) return known;
-  const ids = new Set(changed.map((each) => each.id));
-  return [...known.filter((each) => !ids.has(each.id) && isKept(each, at)), ...changed.filter((each) => isKept(each, at))];
-}
-
-/** An end that is looked at a little later is still known. */
-function isKept(overlay: { readonly endsAt?: EpochMs; readonly until?: EpochMs; readonly endedAt?: EpochMs }, at: EpochMs): boolean {
-  return overlay.endedAt === undefined && (overlay.endsAt ?? overlay.until ?? at) >= at - DAY_MS;
-}
-
 /** Rows of one message to several channels differ in their channel only: `<name>/<channel>`. */
 function messageName(row: OutboxRow): string {
   return row.id.slice(0, row.id.indexOf('/'));
-}
-
-function deadLetter(channel: string, row: OutboxRow, delivery: Delivery): DeadLetter {
-  const letter = { channel, kind: row.kind, at: delivery.at, reason: delivery.reason ?? 'unknown' };
-  return row.incident === undefined ? letter : { ...letter, label: row.incident.label, severity: row.incident.severity };
-}
-
-function emptySince(from: EpochMs): SinceDigest {
-  return { from, nearMisses: {}, summedUp: 0, merged: 0, suppressed: {}, dead: 0, deadLetters: [] };
 }

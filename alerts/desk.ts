@@ -4,26 +4,25 @@ import type { Evaluation } from '../core/finding.ts';
 import type { Incident } from '../core/incident.ts';
 import type { CommandResult, OperatorCommand } from '../core/operator.ts';
 import type { CommandInbox } from '../core/ports.ts';
-import { type DurationMs, type EntityId, type EpochMs, type Minute, SEVERITIES, severityRank } from '../core/types.ts';
-import { HOUR_MS, MINUTE_MS } from '../core/window.ts';
+import { type EntityId, type EpochMs, type Minute, SEVERITIES, severityRank } from '../core/types.ts';
+import { HOUR_MS } from '../core/window.ts';
 import { type Obeyed, obey } from './commands.ts';
 import { mergedRow } from './covers.ts';
 import { deadLetterBody, failingBody } from './dead-letter.ts';
+import { alertLabels, digestParts, dropUnknownChannels, nextBoundary, overlayContext, routingOf, staleAt } from './desk-context.ts';
 import type { ChannelHealth, DeskChannel, DeskOptions } from './desk-options.ts';
 import { ANNOUNCED, DeskState, SURVEY } from './desk-state.ts';
 import { type DigestCoverage, digestText } from './digest.ts';
 import { escalationOf } from './escalation.ts';
-import { code } from './hostile.ts';
 import { isEmpty, splitBody } from './entry-parts.ts';
 import { FLEET_LINEAGES, IncidentDraft } from './incident-draft.ts';
+import { JournalTakenError } from './journal-taken.ts';
 import { Lifecycle, type Step } from './lifecycle.ts';
-import { type Labels, matchersText } from './matchers.ts';
-import { formatDuration, formatUtc } from './notify/units.ts';
 import { splitRows } from './outbox.ts';
-import { type OverlayContext, labelsOf } from './overlay.ts';
-import { FIRST_WAIT_MS, type Routing } from './plan.ts';
+import { FIRST_WAIT_MS } from './plan.ts';
 import type { RuleSpec } from './rule-spec.ts';
 import { Sender } from './sender.ts';
+import { together } from './together.ts';
 import { catchUpText } from './summary.ts';
 import { surveyText } from './survey.ts';
 
@@ -35,19 +34,9 @@ const OBSERVE_MAX = 1000;
 export const SNAPSHOT_EVERY = 500;
 const ACTOR = 'keywatch';
 const DIGEST_ALERTS_MAX = 10_000;
-/** Event time that is judged may be so far behind before nothing ends because it is silent. */
-export const STALE_AFTER_MS: DurationMs = 5 * MINUTE_MS;
 
+export { JournalTakenError };
 export type { ChannelHealth, DeskChannel, DeskEvent, DeskOptions } from './desk-options.ts';
-
-/** Another process appended to our journal: it is the judge now, and this one must end before it sends anything more. */
-export class JournalTakenError extends Error {
-  override readonly name = 'JournalTakenError';
-
-  constructor(seq: number) {
-    super(`journal entry ${seq} is taken: another keywatch process judges the same data; stop one of the two, this one ends here`);
-  }
-}
 
 /**
  * Where evaluations become alerts and alerts become messages. Every call that changes anything is one journal entry,
@@ -102,7 +91,7 @@ export class AlertDesk implements AsyncDisposable {
         return desk.#takeStep(draft, desk.#lifecycle.retire(state, now), now);
       }),
     );
-    await desk.#commit((now) => desk.#dropUnknownChannels(now));
+    await desk.#commit((now) => dropUnknownChannels(state, options.channels, now));
     return desk;
   }
 
@@ -138,14 +127,15 @@ export class AlertDesk implements AsyncDisposable {
   /** Timers of the wall clock: waits, repeats, escalation, ends of silences. Call it about every second. `watermark`: event time that all sources passed, where that is known. */
   async tick(input: { readonly watermark?: EpochMs | undefined } = {}): Promise<void> {
     await this.#commit((now) => {
-      const stale = this.#staleAt(now, input.watermark);
+      const stale = staleAt(this.#state, now, input.watermark);
       const step = stale.isStale ? undefined : this.#lifecycle.tick(this.#state, now);
       const body = this.#decide(now, (draft) => {
         draft.expire();
         draft.touch(this.#dueAt(now));
         return { ...(step === undefined ? {} : this.#takeStep(draft, step, now)), ...stale.body };
       });
-      return stale.rows.length === 0 ? body : { ...body, outbox: [...(body.outbox ?? []), ...stale.rows] };
+      if (stale.told === undefined) return body;
+      return { ...body, outbox: [...(body.outbox ?? []), ...this.#toChannels({ ...stale.told, kind: 'pipeline', now }, () => true)] };
     });
     await this.#survey();
   }
@@ -193,7 +183,7 @@ export class AlertDesk implements AsyncDisposable {
       now,
       canonical: (entity) => directory.canonical(entity),
       label: (entity) => directory.label(entity),
-      labels: (alert) => this.#labelsOf(alert),
+      labels: (alert) => alertLabels(this.#options, alert),
       rules: new Set(this.#rules.keys()),
     });
   }
@@ -240,7 +230,7 @@ export class AlertDesk implements AsyncDisposable {
         alerts: listed,
         coverage: input.coverage,
         queues: this.health(),
-        ...this.#digestParts(now),
+        ...digestParts(this.#state, now),
       });
       return { outbox: this.#toChannels({ name, kind: 'digest', text, now }, (channel) => channel.hasDigest ?? true) };
     });
@@ -258,41 +248,18 @@ export class AlertDesk implements AsyncDisposable {
   async run(signal: AbortSignal): Promise<void> {
     if (this.#senders.length === 0)
       await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
-    await this.#together(signal, (sender, stop) => sender.run(stop, { untilEmpty: false }));
+    await together(this.#senders, signal, (sender, stop) => sender.run(stop, { untilEmpty: false }));
   }
 
   /** Resolves once nothing is left to send, or when aborted. */
   async drain(signal: AbortSignal): Promise<void> {
-    await this.#together(signal, (sender, stop) => (sender.isRunning ? sender.whenEmpty(stop) : sender.run(stop, { untilEmpty: true })));
+    await together(this.#senders, signal, (sender, stop) => (sender.isRunning ? sender.whenEmpty(stop) : sender.run(stop, { untilEmpty: true })));
   }
 
   /** Waits for what is being written and saves a snapshot. Abort `run` first. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tail.catch(() => undefined);
     if (this.#fault === undefined) await this.#snapshot();
-  }
-
-  /** One sender that fails stops all of them. */
-  async #together(signal: AbortSignal, work: (sender: Sender, stop: AbortSignal) => Promise<void>): Promise<void> {
-    const stop = new AbortController();
-    const onAbort = (): void => stop.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) stop.abort();
-    try {
-      const ends = await Promise.allSettled(
-        this.#senders.map(async (sender) => {
-          try {
-            await work(sender, stop.signal);
-          } catch (error) {
-            stop.abort();
-            throw error;
-          }
-        }),
-      );
-      for (const end of ends) if (end.status === 'rejected') throw end.reason;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
   }
 
   /** One decision at a time: decide on the state, append, apply, wake. */
@@ -334,7 +301,7 @@ export class AlertDesk implements AsyncDisposable {
   /** One decision: `work` on the alerts, then what every incident that it touched tells. */
   #decide(now: EpochMs, work: (draft: IncidentDraft) => Partial<JournalBody>): Partial<JournalBody> {
     const options = this.#options;
-    const routing = this.#routing(now);
+    const routing = routingOf(options, now);
     const draft = new IncidentDraft(
       this.#state,
       {
@@ -349,7 +316,10 @@ export class AlertDesk implements AsyncDisposable {
       now,
     );
     const more = work(draft);
-    const due = draft.plan(this.#overlays(draft, more, now), (incident, channel) => this.#state.channels.get(channel)?.willBelieveFiring(incident) ?? false);
+    const due = draft.plan(
+      overlayContext({ state: this.#state, options, rules: this.#rules, draft, more, now }),
+      (incident, channel) => this.#state.channels.get(channel)?.willBelieveFiring(incident) ?? false,
+    );
     for (const [id, at] of due) this.#due.set(id, at);
     const body = draft.body();
     const outbox = options.channels.flatMap(({ notifier }) => this.#condense(notifier.name, body.outbox, now));
@@ -362,75 +332,15 @@ export class AlertDesk implements AsyncDisposable {
     return { outbox: this.#summaryRows(step, now), ...(step.catchUp === undefined ? {} : { catchUp: step.catchUp }) };
   }
 
-  #overlays(draft: IncidentDraft, more: Partial<JournalBody>, now: EpochMs): OverlayContext {
-    const { directory, surveyMs = 0, isRevoked } = this.#options;
-    const with_ = <T extends { readonly id: string }>(known: readonly T[], changed: readonly T[] = []): readonly T[] => {
-      const ids = new Set(changed.map((each) => each.id));
-      return [...known.filter((each) => !ids.has(each.id)), ...changed];
-    };
-    return {
-      now,
-      rules: this.#rules,
-      canonical: (entity) => directory.canonical(entity),
-      labels: (alert) => this.#labelsOf(alert),
-      silences: with_(this.#state.silences, more.silences),
-      maintenances: with_(this.#state.maintenances, more.maintenances),
-      exceptions: with_(this.#state.exceptions, more.exceptions),
-      isFlapping: (key) => draft.isFlapping(key),
-      isStale: more.stale === undefined ? this.#state.isStale : more.stale !== null,
-      surveyUntil: surveyMs === 0 ? 0 : (this.#state.installedAt || now) + surveyMs,
-      isRevoked,
-      incident: (id) => draft.incident(id),
-    };
-  }
-
-  #labelsOf(alert: Alert): Labels {
-    return labelsOf(alert, this.#options.labels?.(this.#options.directory.canonical(alert.entity)));
-  }
-
-  #routing(now: EpochMs): Routing {
-    const { channels, route } = this.#options;
-    return (alert) => {
-      if (route !== undefined) return { channels: new Set(route(this.#labelsOf(alert), now)), why: { reason: 'not_routed' } };
-      const wanted = channels.filter(({ minSeverity }) => severityRank(alert.severity) >= severityRank(minSeverity));
-      return { channels: new Set(wanted.map(({ notifier }) => notifier.name)), why: { reason: 'below_severity' } };
-    };
-  }
-
   /** Incidents whose time has come; all of them when an overlay began or ended meanwhile. */
   #dueAt(now: EpochMs): Iterable<string> {
-    const { incidents, silences, maintenances, exceptions, installedAt } = this.#state;
+    const { incidents } = this.#state;
     const isPassed = now >= this.#boundary;
     if (isPassed) {
-      const times = [
-        ...[...silences, ...maintenances].flatMap(({ startsAt, endsAt, endedAt }) => [startsAt, endedAt ?? endsAt]),
-        ...exceptions.map(({ until, endedAt }) => endedAt ?? until),
-        installedAt + (this.#options.surveyMs ?? 0),
-      ];
-      this.#boundary = Math.min(...times.filter((time) => time > now), now + HOUR_MS);
+      this.#boundary = nextBoundary(this.#state, this.#options.surveyMs ?? 0, now);
     }
     for (const id of this.#due.keys()) if (!incidents.has(id)) this.#due.delete(id);
     return isPassed ? [...incidents.keys()] : [...incidents.keys()].filter((id) => now >= (this.#due.get(id) ?? 0));
-  }
-
-  #staleAt(
-    now: EpochMs,
-    watermark: EpochMs | undefined,
-  ): { readonly isStale: boolean; readonly body: Partial<JournalBody>; readonly rows: readonly OutboxRow[] } {
-    const known = this.#state.stale ?? undefined;
-    if (watermark === undefined) return { isStale: known !== undefined, body: {}, rows: [] };
-    const isStale = now - watermark > STALE_AFTER_MS;
-    if (isStale === (known !== undefined)) return { isStale, body: {}, rows: [] };
-    // A new installation, or one that reads old logs, is behind because it has just begun.
-    const rows = (text: string, since: EpochMs): readonly OutboxRow[] =>
-      this.#toChannels({ name: `stale-${since}${isStale ? '' : '-over'}`, kind: 'pipeline', text, now }, () => true);
-    if (isStale) {
-      const text = `The data is behind: everything before ${formatUtc(watermark)} is judged, that is ${formatDuration(now - watermark)} ago. Until it has caught up no alert ends because it is silent, and rules that look for silence say nothing.`;
-      return { isStale, body: { stale: { since: now, watermark } }, rows: this.#state.judgedThrough === 0 ? [] : rows(text, now) };
-    }
-    const since = known?.since ?? now;
-    const wasTold = [...this.#state.announcedStale].includes(since);
-    return { isStale, body: { stale: null }, rows: wasTold ? rows(`The data has caught up, after ${formatDuration(now - since)}.`, since) : [] };
   }
 
   /** While a new installation only looks: what it would have told, once an hour. */
@@ -447,25 +357,6 @@ export class AlertDesk implements AsyncDisposable {
       const text = surveyText({ now, from, until: installedAt + surveyMs, alerts: listed });
       return { outbox: this.#toChannels({ name: `${SURVEY}${hour}`, kind: 'survey', text, now }, (channel) => channel.hasDigest ?? true) };
     });
-  }
-
-  #digestParts(now: EpochMs): { readonly risks: readonly Incident[]; readonly ending: readonly string[] } {
-    const soon = now + 24 * HOUR_MS;
-    const { silences, maintenances, exceptions } = this.#state;
-    const ending = [
-      ...[...silences, ...maintenances]
-        .filter(({ endsAt }) => endsAt > now && endsAt <= soon)
-        .map((each) => `${each.id} ${code(matchersText(each.matchers))}: until ${formatUtc(each.endsAt)}`),
-      ...exceptions
-        .filter(({ until }) => until > now && until <= soon)
-        .map((each) => `${each.id} ${code(each.label)} ${code(each.rule)}: until ${formatUtc(each.until)}`),
-    ];
-    return {
-      risks: this.incidents()
-        .filter((incident) => incident.risk > 0)
-        .sort((a, b) => b.risk - a.risk),
-      ending,
-    };
   }
 
   /** A storm is told in few messages from the start: a hundred thousand rows would only be merged later. */
@@ -492,20 +383,6 @@ export class AlertDesk implements AsyncDisposable {
     return this.#options.channels
       .filter(wants)
       .map(({ notifier }) => ({ id: `${name}/${notifier.name}`, channel: notifier.name, kind, createdAt: now, dueAt: now, text }));
-  }
-
-  #dropUnknownChannels(now: EpochMs): Partial<JournalBody> {
-    const known = new Set(this.#options.channels.map(({ notifier }) => notifier.name));
-    const rows = [...this.#state.channels].filter(([name]) => !known.has(name)).flatMap(([, queue]) => [...queue.rows.values()]);
-    return {
-      deliveries: rows.map(({ row, attempts }) => ({
-        row: row.id,
-        at: now,
-        attempt: attempts,
-        result: 'dead',
-        reason: `the channel ${row.channel} is no longer configured`,
-      })),
-    };
   }
 
   #senderOf(channel: DeskChannel): Sender {

@@ -1,26 +1,25 @@
 import type { Alert, Flap, IncidentTrack, JournalBody, OutboxRow, Transition, TransitionCause } from '../core/alert.ts';
-import type { Acknowledgement, Incident, Suppression, SuppressionReason } from '../core/incident.ts';
+import type { Acknowledgement, Incident, Suppression } from '../core/incident.ts';
 import { type DurationMs, type EntityId, type EpochMs, type Severity, severityRank } from '../core/types.ts';
 import { HOUR_MS, MINUTE_MS } from '../core/window.ts';
-import { type DeskState, INCIDENT, type TrackedIncident } from './desk-state.ts';
+import { Cases } from './cases.ts';
+import { type DeskState, INCIDENT } from './desk-state.ts';
 import type { Tracked } from './episode.ts';
 import type { EscalationSteps } from './escalation.ts';
 import { afterTransition, isRestless, isSteady } from './flapping.ts';
+import { beyond, isEqual, sharedOf, stateOf, withoutAck, withoutFleet } from './incident-facts.ts';
 import type { Step } from './lifecycle.ts';
 import { type OverlayContext, suppressionOf } from './overlay.ts';
 import { type PlanChannel, type Routing, byWorst, planIncident } from './plan.ts';
 import { addRisk, riskAt } from './risk.ts';
 import { type RuleSpec, familyOf } from './rule-spec.ts';
+import { SuppressedCounts } from './suppressed-counts.ts';
 import { without } from './without.ts';
 
 /** So many lineages that one rule finds within ten minutes are one incident. */
 export const FLEET_LINEAGES = 5;
 export const FLEET_WITHIN_MS: DurationMs = 10 * MINUTE_MS;
 const ALERTS_LISTED = 20;
-const SHARED_SAMPLE = 2000;
-const SHARED_MAX = 5;
-const SHARED_SHARE = 0.5;
-const ACK_SCORE_STEP = 20;
 
 /** How long somebody has it, by severity. */
 export function acknowledgedFor(severity: Severity): DurationMs {
@@ -45,15 +44,10 @@ export class IncidentDraft {
   readonly #state: DeskState;
   readonly #config: IncidentConfig;
   readonly #now: EpochMs;
-  /** By dedup key, over the state; undefined where an episode is archived. */
-  readonly #current = new Map<string, Tracked | undefined>();
-  /** By alert id. */
-  readonly #alerts = new Map<string, Tracked>();
-  readonly #incidents = new Map<string, TrackedIncident>();
-  readonly #members = new Map<string, Set<string>>();
+  readonly #cases: Cases;
   readonly #transitions: Transition[] = [];
   readonly #touched = new Set<string>();
-  readonly #suppressed = new Map<string, { readonly reason: SuppressionReason; readonly rule: string; amount: number }>();
+  readonly #suppressed = new SuppressedCounts();
   readonly #rows: OutboxRow[] = [];
   readonly #flaps: Flap[] = [];
   readonly #archived: string[] = [];
@@ -63,12 +57,13 @@ export class IncidentDraft {
     this.#state = state;
     this.#config = config;
     this.#now = now;
+    this.#cases = new Cases(state, config.canonical);
     this.#number = state.incidentNumber;
   }
 
   /** Incidents to plan although none of their alerts changed. */
   touch(ids: Iterable<string>): void {
-    for (const id of ids) if (this.#tracked(id) !== undefined) this.#touched.add(id);
+    for (const id of ids) if (this.#cases.tracked(id) !== undefined) this.#touched.add(id);
   }
 
   /** Flapping as it will be when this is applied. */
@@ -78,14 +73,11 @@ export class IncidentDraft {
   }
 
   incident(id: string): Incident | undefined {
-    return this.#tracked(id)?.incident;
+    return this.#cases.incident(id);
   }
 
   alert(id: string): Tracked | undefined {
-    const changed = this.#alerts.get(id);
-    if (changed !== undefined) return changed;
-    const known = this.#state.alerts.get(id.slice(0, id.lastIndexOf('-')));
-    return known?.alert.id === id ? known : undefined;
+    return this.#cases.alert(id);
   }
 
   /** What the state machine decided: alerts join incidents, incidents follow their alerts. */
@@ -94,13 +86,13 @@ export class IncidentDraft {
     this.#archived.push(...step.archived);
     const archived = new Set(step.archived);
     for (const tracked of step.changed) {
-      this.#put(tracked, archived.has(tracked.alert.id));
-      for (const id of [tracked.alert.incident, tracked.alert.fleet]) if (id !== undefined && this.#tracked(id) !== undefined) this.#touched.add(id);
+      this.#cases.put(tracked, archived.has(tracked.alert.id));
+      for (const id of [tracked.alert.incident, tracked.alert.fleet]) if (id !== undefined && this.#cases.tracked(id) !== undefined) this.#touched.add(id);
     }
-    for (const [rule, amount] of Object.entries(step.quieted)) this.#suppress('quiet', rule, amount);
+    for (const [rule, amount] of Object.entries(step.quieted)) this.#suppressed.add('quiet', rule, amount);
     this.#flap(step.transitions);
     for (const { alert } of step.changed) {
-      const tracked = this.#alerts.get(alert.id);
+      const tracked = this.#cases.alerts.get(alert.id);
       if (tracked !== undefined && !archived.has(alert.id)) this.#assign(tracked);
     }
     this.#mergeFleets(step.transitions);
@@ -112,7 +104,7 @@ export class IncidentDraft {
   repair(): void {
     for (const tracked of this.#state.alerts.values()) {
       const { incident } = tracked.alert;
-      if (tracked.alert.state !== 'pending' && (incident === undefined || this.#tracked(incident) === undefined)) this.#assign(tracked);
+      if (tracked.alert.state !== 'pending' && (incident === undefined || this.#cases.tracked(incident) === undefined)) this.#assign(tracked);
     }
     for (const id of this.#touched) this.#recompute(id);
   }
@@ -126,15 +118,15 @@ export class IncidentDraft {
     for (const [key, memory] of this.#state.flaps) {
       if (memory.since === undefined || !isSteady(memory, this.#now)) continue;
       this.#flaps.push({ dedupKey: key, since: null });
-      const alert = this.#current.get(key)?.alert ?? this.#state.alerts.get(key)?.alert;
+      const alert = this.#cases.current.get(key)?.alert ?? this.#state.alerts.get(key)?.alert;
       if (alert?.incident !== undefined) this.touch([alert.incident]);
     }
   }
 
   acknowledge(id: string, ack: Omit<Acknowledgement, 'seen'>): void {
-    const known = this.#tracked(id);
+    const known = this.#cases.tracked(id);
     if (known === undefined) return;
-    const open = this.#membersOf(id).filter(({ alert }) => alert.state !== 'resolved' && alert.state !== 'archived');
+    const open = this.#cases.membersOf(id).filter(({ alert }) => alert.state !== 'resolved' && alert.state !== 'archived');
     const { incident, track } = known;
     const seen: Acknowledgement['seen'] = {
       severity: incident.severity,
@@ -145,7 +137,7 @@ export class IncidentDraft {
       lineages: incident.lineages,
     };
     const rest = without(track, 'escalation');
-    this.#incidents.set(id, { incident: { ...incident, acknowledged: { ...ack, seen }, changedAt: this.#now }, track: rest });
+    this.#cases.incidents.set(id, { incident: { ...incident, acknowledged: { ...ack, seen }, changedAt: this.#now }, track: rest });
     for (const tracked of open) this.#setAcknowledged(tracked, 'acknowledged');
     this.#touched.add(id);
     this.#recompute(id);
@@ -157,8 +149,8 @@ export class IncidentDraft {
   }
 
   setFeedback(id: string, feedback: NonNullable<Incident['feedback']>): void {
-    const known = this.#tracked(id);
-    if (known !== undefined) this.#incidents.set(id, { ...known, incident: { ...known.incident, feedback, changedAt: this.#now } });
+    const known = this.#cases.tracked(id);
+    if (known !== undefined) this.#cases.incidents.set(id, { ...known, incident: { ...known.incident, feedback, changedAt: this.#now } });
   }
 
   /** Decides what each channel is told of every incident that was touched. Returns when to look at each again. */
@@ -169,9 +161,9 @@ export class IncidentDraft {
       (a, b) => Number(this.#isFleet(b)) - Number(this.#isFleet(a)) || Number(a.slice(INCIDENT.length)) - Number(b.slice(INCIDENT.length)),
     );
     for (const id of ids) {
-      const known = this.#tracked(id);
+      const known = this.#cases.tracked(id);
       if (known === undefined) continue;
-      const members = this.#membersOf(id);
+      const members = this.#cases.membersOf(id);
       const siblings = known.incident.kind === 'fleet' ? [] : members.map(({ alert }) => alert);
       const suppression = (tracked: Tracked): Suppression | undefined =>
         suppressionOf(known.incident.kind === 'fleet' ? withoutFleet(tracked.alert) : tracked.alert, tracked.track, siblings, context);
@@ -192,20 +184,20 @@ export class IncidentDraft {
       this.#rows.push(...plan.rows.map((row) => (row.incident === undefined ? row : { ...row, incident: { ...incident, channels: {} } })));
       const before = this.#state.incidents.get(id);
       const isChanged = before === undefined || !isEqual(before.incident, incident) || !isEqual(before.track, plan.track);
-      if (isChanged) this.#incidents.set(id, { incident, track: plan.track });
-      else this.#incidents.delete(id);
+      if (isChanged) this.#cases.incidents.set(id, { incident, track: plan.track });
+      else this.#cases.incidents.delete(id);
       due.set(id, Math.min(plan.dueAt, incident.acknowledged?.until ?? Number.POSITIVE_INFINITY));
     }
     return due;
   }
 
   body(): Partial<JournalBody> & Pick<JournalBody, 'outbox'> {
-    const incidents = [...this.#incidents.values()];
-    const suppressed = [...this.#suppressed.values()];
+    const incidents = [...this.#cases.incidents.values()];
+    const suppressed = this.#suppressed.list();
     return {
       transitions: this.#transitions,
-      alerts: [...this.#alerts.values()].map(({ alert }) => alert),
-      tracks: [...this.#alerts.values()].map(({ track }) => track),
+      alerts: [...this.#cases.alerts.values()].map(({ alert }) => alert),
+      tracks: [...this.#cases.alerts.values()].map(({ track }) => track),
       archived: this.#archived,
       outbox: this.#rows,
       incidents: incidents.map(({ incident }) => incident),
@@ -216,68 +208,19 @@ export class IncidentDraft {
   }
 
   #isFleet(id: string): boolean {
-    return this.#tracked(id)?.incident.kind === 'fleet';
-  }
-
-  #tracked(id: string): TrackedIncident | undefined {
-    return this.#incidents.get(id) ?? this.#state.incidents.get(id);
-  }
-
-  #put(tracked: Tracked, isArchived = false): void {
-    const { alert } = tracked;
-    this.#alerts.set(alert.id, tracked);
-    const current = this.#current.get(alert.dedupKey) ?? this.#state.alerts.get(alert.dedupKey);
-    if (isArchived && current !== undefined && current.alert.id !== alert.id) return;
-    this.#current.set(alert.dedupKey, isArchived ? undefined : tracked);
-  }
-
-  #memberKeys(id: string): Set<string> {
-    let keys = this.#members.get(id);
-    if (keys === undefined) this.#members.set(id, (keys = new Set(this.#state.members(id))));
-    return keys;
-  }
-
-  /** Its alerts that are not archived, as they will be. */
-  #membersOf(id: string): readonly Tracked[] {
-    const members: Tracked[] = [];
-    for (const key of this.#members.get(id) ?? this.#state.members(id)) {
-      const tracked = this.#current.has(key) ? this.#current.get(key) : this.#state.alerts.get(key);
-      if (tracked !== undefined && (tracked.alert.incident === id || tracked.alert.fleet === id)) members.push(tracked);
-    }
-    return members;
+    return this.#cases.tracked(id)?.incident.kind === 'fleet';
   }
 
   /** An alert that people may hear of belongs to the open incident of its key, or begins one. */
   #assign(tracked: Tracked): void {
     const { alert, track } = tracked;
-    if (track.announced === undefined || (alert.incident !== undefined && this.#tracked(alert.incident) !== undefined)) return;
+    if (track.announced === undefined || (alert.incident !== undefined && this.#cases.tracked(alert.incident) !== undefined)) return;
     const lineage = this.#config.canonical(alert.entity);
-    const open = [...this.#incidentsOf(lineage)].find(({ incident }) => incident.state !== 'resolved');
+    const open = [...this.#cases.incidentsOf(lineage)].find(({ incident }) => incident.state !== 'resolved');
     const id = open?.incident.id ?? this.#open(alert, { kind: 'key', lineage, label: alert.label });
-    this.#put({ alert: { ...alert, incident: id }, track });
-    this.#memberKeys(id).add(alert.dedupKey);
+    this.#cases.put({ alert: { ...alert, incident: id }, track });
+    this.#cases.memberKeys(id).add(alert.dedupKey);
     this.#touched.add(id);
-  }
-
-  /** Incidents of a lineage that are not archived: those of its alerts. */
-  *#incidentsOf(lineage: EntityId): Generator<TrackedIncident> {
-    for (const id of this.#byLineage().get(lineage) ?? []) {
-      const known = this.#tracked(id);
-      if (known?.incident.kind === 'key') yield known;
-    }
-  }
-
-  #lineages: Map<EntityId, string[]> | undefined;
-  #byLineage(): Map<EntityId, string[]> {
-    if (this.#lineages !== undefined) return this.#lineages;
-    const lineages = new Map<EntityId, string[]>();
-    for (const { incident } of this.#state.incidents.values()) {
-      const lineage = this.#config.canonical(incident.lineage);
-      const known = lineages.get(lineage);
-      if (known === undefined) lineages.set(lineage, [incident.id]);
-      else known.push(incident.id);
-    }
-    return (this.#lineages = lineages);
   }
 
   #open(alert: Alert, parts: Pick<Incident, 'kind' | 'lineage' | 'label'> & { readonly rule?: string }): string {
@@ -299,11 +242,10 @@ export class IncidentDraft {
       suppressed: 0,
       channels: {},
     };
-    this.#incidents.set(id, { incident, track: { id, waitUntil: this.#now + this.#config.waits[alert.severity], channels: {} } });
+    this.#cases.incidents.set(id, { incident, track: { id, waitUntil: this.#now + this.#config.waits[alert.severity], channels: {} } });
     this.#touched.add(id);
     if (parts.kind === 'key') {
-      const lineages = this.#byLineage();
-      lineages.set(parts.lineage, [...(lineages.get(parts.lineage) ?? []), id]);
+      this.#cases.addLineage(parts.lineage, id);
     }
     return id;
   }
@@ -313,15 +255,15 @@ export class IncidentDraft {
     const fresh = new Map<string, Tracked[]>();
     for (const { alert: id, to, cause } of transitions) {
       if (to !== 'firing' || (cause !== 'confirmed' && cause !== 'reopened')) continue;
-      const tracked = this.#alerts.get(id);
+      const tracked = this.#cases.alerts.get(id);
       if (tracked === undefined || tracked.track.announced === undefined || tracked.alert.fleet !== undefined) continue;
       fresh.set(tracked.alert.rule, [...(fresh.get(tracked.alert.rule) ?? []), tracked]);
     }
     for (const [rule, found] of fresh) {
-      const open = [...this.#state.incidents.values(), ...this.#incidents.values()].find(
+      const open = [...this.#state.incidents.values(), ...this.#cases.incidents.values()].find(
         ({ incident }) => incident.kind === 'fleet' && incident.rule === rule && incident.state !== 'resolved' && incident.state !== 'archived',
       );
-      const candidates = open === undefined ? this.#recentlyFired(rule) : found;
+      const candidates = open === undefined ? this.#cases.recentlyFired(rule, this.#now - FLEET_WITHIN_MS) : found;
       const lineages = new Set(candidates.map(({ alert }) => this.#config.canonical(alert.entity)));
       const first = candidates[0];
       if (first === undefined || (open === undefined && lineages.size < this.#config.fleetLineages)) continue;
@@ -333,37 +275,23 @@ export class IncidentDraft {
   }
 
   #joinFleet({ alert: { id } }: Tracked, fleet: string): void {
-    const tracked = this.alert(id);
+    const tracked = this.#cases.alert(id);
     if (tracked === undefined) return;
-    this.#put({ alert: { ...tracked.alert, fleet }, track: tracked.track });
-    this.#memberKeys(fleet).add(tracked.alert.dedupKey);
+    this.#cases.put({ alert: { ...tracked.alert, fleet }, track: tracked.track });
+    this.#cases.memberKeys(fleet).add(tracked.alert.dedupKey);
     const own = tracked.alert.incident;
-    const known = own === undefined ? undefined : this.#tracked(own);
+    const known = own === undefined ? undefined : this.#cases.tracked(own);
     if (own === undefined || known === undefined) return;
-    this.#incidents.set(own, { ...known, incident: { ...known.incident, fleet } });
+    this.#cases.incidents.set(own, { ...known, incident: { ...known.incident, fleet } });
     this.#touched.add(own);
-  }
-
-  #recentlyFired(rule: string): readonly Tracked[] {
-    const from = this.#now - FLEET_WITHIN_MS;
-    const found: Tracked[] = [];
-    const look = (tracked: Tracked | undefined): void => {
-      if (tracked === undefined || tracked.alert.rule !== rule || tracked.track.announced === undefined || tracked.alert.fleet !== undefined) return;
-      const { alert } = tracked;
-      const isRecent = (alert.firedAt ?? 0) >= from || (alert.reopens > 0 && tracked.track.since >= from);
-      if (alert.state !== 'resolved' && alert.state !== 'pending' && isRecent) found.push(tracked);
-    };
-    for (const [key, tracked] of this.#state.alerts) if (!this.#current.has(key)) look(tracked);
-    for (const tracked of this.#current.values()) look(tracked);
-    return found.sort((a, b) => a.alert.startedAt - b.alert.startedAt || (a.alert.id < b.alert.id ? -1 : 1));
   }
 
   /** The incident as its alerts make it. */
   #recompute(id: string): void {
-    const known = this.#tracked(id);
+    const known = this.#cases.tracked(id);
     if (known === undefined) return;
     const { incident, track } = known;
-    const members = this.#membersOf(id);
+    const members = this.#cases.membersOf(id);
     const alerts = members.map((member) => member.alert);
     const state = stateOf(alerts);
     const isOver = state === 'resolved' || state === 'archived';
@@ -371,7 +299,7 @@ export class IncidentDraft {
     const worst = alerts.toSorted(byWorst);
     const newest = worst[0];
     const names = [...new Set([...worst.slice(0, ALERTS_LISTED).map((alert) => alert.id), ...incident.alerts])].slice(0, ALERTS_LISTED);
-    const joined = alerts.filter((alert) => !this.#wasMember(id, alert)).length;
+    const joined = alerts.filter((alert) => !this.#cases.wasMember(id, alert)).length;
     // Counted over what is stored: this may be called twice within one decision.
     const base = this.#state.incidents.get(id)?.incident;
     const lineages = incident.kind === 'fleet' ? (base?.lineages ?? 0) + joined : 1;
@@ -399,21 +327,16 @@ export class IncidentDraft {
     const settled = isOver && next.acknowledged !== undefined ? withoutAck(next) : next;
     const isChanged = !isEqual({ ...settled, changedAt: 0 }, { ...incident, changedAt: 0 });
     const waitUntil = wasOver && !isOver ? { waitUntil: this.#now } : {};
-    this.#incidents.set(id, {
+    this.#cases.incidents.set(id, {
       incident: isChanged ? { ...settled, changedAt: this.#now } : incident,
       track: { ...track, ...waitUntil, ...(risk === undefined ? {} : { risk }) },
     });
   }
 
-  #wasMember(id: string, { dedupKey, id: alert }: Alert): boolean {
-    const known = this.#state.alerts.get(dedupKey)?.alert;
-    return known?.id === alert && (known.incident === id || known.fleet === id) && this.#state.incidents.has(id);
-  }
-
   #riskOf(track: IncidentTrack, members: readonly Tracked[]): IncidentTrack['risk'] {
     let risk = this.#state.incidents.get(track.id)?.track.risk;
     for (const { alert } of members) {
-      if (!this.#alerts.has(alert.id)) continue;
+      if (!this.#cases.alerts.has(alert.id)) continue;
       const before = this.#state.alerts.get(alert.dedupKey)?.alert;
       const fresh = alert.findings - (before?.id === alert.id && before.incident === alert.incident ? before.findings : 0);
       if (fresh > 0) risk = addRisk(risk, { rule: alert.rule, score: alert.score, amount: fresh, at: this.#now });
@@ -424,37 +347,23 @@ export class IncidentDraft {
   /** What goes beyond what the person saw ends the acknowledgement; what does not is theirs as well. */
   #breakAcks(): void {
     for (const id of this.#touched) {
-      const known = this.#tracked(id);
+      const known = this.#cases.tracked(id);
       const acknowledged = known?.incident.acknowledged;
       if (known === undefined || acknowledged === undefined) continue;
-      const open = this.#membersOf(id).filter(({ alert }) => alert.state === 'firing' || alert.state === 'acknowledged');
-      const why = this.#beyond(known.incident, acknowledged, open);
+      const open = this.#cases.membersOf(id).filter(({ alert }) => alert.state === 'firing' || alert.state === 'acknowledged');
+      const why = beyond(known.incident, acknowledged, open, (alert) => this.#familyOf(alert));
       if (why !== undefined) this.#endAck(id, 'ack_broken', why);
       else for (const tracked of open) if (tracked.alert.state === 'firing') this.#setAcknowledged(tracked, 'acknowledged');
       this.#recompute(id);
     }
   }
 
-  #beyond(incident: Incident, { seen }: Acknowledgement, open: readonly Tracked[]): string | undefined {
-    if (severityRank(incident.severity) > severityRank(seen.severity)) return `it is ${incident.severity} now, it was ${seen.severity}`;
-    const family = open.map(({ alert }) => this.#familyOf(alert)).find((each) => !seen.families.includes(each));
-    if (family !== undefined) return 'another kind of rule fires, too';
-    if (incident.kind === 'key' && open.some(({ alert }) => !seen.entities.includes(alert.entity))) return 'a second key joined';
-    if (incident.kind === 'fleet' && incident.lineages >= seen.lineages * 2)
-      return `it is ${incident.lineages.toLocaleString('en-US')} keys now, it was ${seen.lineages.toLocaleString('en-US')}`;
-    const origin = open.flatMap(({ track }) => track.origins).find((each) => !seen.origins.includes(each));
-    if (origin !== undefined)
-      return origin.startsWith('country') ? 'traffic comes from a country that it did not come from' : 'traffic comes from a network that it did not come from';
-    const score = Math.max(0, ...open.map(({ alert }) => alert.score));
-    return score >= seen.score + ACK_SCORE_STEP ? `its score is ${Math.round(score)}, it was ${Math.round(seen.score)}` : undefined;
-  }
-
   #endAck(id: string, cause: TransitionCause, why: string): void {
-    const known = this.#tracked(id);
+    const known = this.#cases.tracked(id);
     if (known?.incident.acknowledged === undefined) return;
     const incident: Incident = { ...withoutAck(known.incident), ackEnded: { at: this.#now, why }, changedAt: this.#now };
-    this.#incidents.set(id, { incident, track: { ...known.track, escalation: { from: this.#now, done: 0 } } });
-    const members = this.#membersOf(id);
+    this.#cases.incidents.set(id, { incident, track: { ...known.track, escalation: { from: this.#now, done: 0 } } });
+    const members = this.#cases.membersOf(id);
     for (const tracked of members) this.#setAcknowledged(tracked, cause);
     this.#touched.add(id);
     this.#recompute(id);
@@ -466,11 +375,11 @@ export class IncidentDraft {
     const { alert, track } = tracked;
     const isOn = cause === 'acknowledged';
     if (alert.state === 'recovering' && (track.isAcknowledged === true) !== isOn) {
-      this.#put({ alert, track: isOn ? { ...track, isAcknowledged: true } : without(track, 'isAcknowledged') });
+      this.#cases.put({ alert, track: isOn ? { ...track, isAcknowledged: true } : without(track, 'isAcknowledged') });
     } else if (alert.state === (isOn ? 'firing' : 'acknowledged')) {
       const to = isOn ? 'acknowledged' : 'firing';
       this.#transitions.push({ at: this.#now, alert: alert.id, from: alert.state, to, cause });
-      this.#put({ alert: { ...alert, state: to }, track: { ...track, since: this.#now } });
+      this.#cases.put({ alert: { ...alert, state: to }, track: { ...track, since: this.#now } });
     }
   }
 
@@ -478,7 +387,7 @@ export class IncidentDraft {
   #recomputeOthers(members: readonly Tracked[], id: string): void {
     const others = new Set(members.flatMap(({ alert }) => [alert.incident, alert.fleet]));
     for (const other of others) {
-      if (other === undefined || other === id || this.#tracked(other) === undefined) continue;
+      if (other === undefined || other === id || this.#cases.tracked(other) === undefined) continue;
       this.#touched.add(other);
       this.#recompute(other);
     }
@@ -492,7 +401,7 @@ export class IncidentDraft {
     }
     for (const [key, memory] of keys) {
       if (memory === undefined || memory.since !== undefined || !isRestless(memory, this.#now)) continue;
-      const alert = (this.#current.get(key) ?? this.#state.alerts.get(key))?.alert;
+      const alert = (this.#cases.current.get(key) ?? this.#state.alerts.get(key))?.alert;
       const isExempt = alert !== undefined && alert.severity === 'critical' && this.#config.rules.get(alert.rule)?.isTripwire === true;
       if (!isExempt) this.#flaps.push({ dedupKey: key, since: this.#now });
     }
@@ -502,71 +411,18 @@ export class IncidentDraft {
     let amount = 0;
     for (const tracked of members) {
       const { alert } = tracked;
-      if (!this.#alerts.has(alert.id) || (alert.state !== 'firing' && alert.state !== 'acknowledged')) continue;
+      if (!this.#cases.alerts.has(alert.id) || (alert.state !== 'firing' && alert.state !== 'acknowledged')) continue;
       const before = this.#state.alerts.get(alert.dedupKey)?.alert;
       const fresh = alert.findings - (before?.id === alert.id ? before.findings : 0);
       const held = fresh > 0 ? suppression(tracked) : undefined;
       if (held === undefined) continue;
-      this.#suppress(held.reason, alert.rule, fresh);
+      this.#suppressed.add(held.reason, alert.rule, fresh);
       amount += fresh;
     }
     return amount;
   }
 
-  #suppress(reason: SuppressionReason, rule: string, amount: number): void {
-    const key = `${reason}\n${rule}`;
-    const known = this.#suppressed.get(key);
-    if (known === undefined) this.#suppressed.set(key, { reason, rule, amount });
-    else known.amount += amount;
-  }
-
   #familyOf(alert: Alert): string {
     return familyOf(this.#config.rules.get(alert.rule), alert.rule);
   }
-}
-
-/** Of its worst alert. */
-function stateOf(alerts: readonly Alert[]): Incident['state'] {
-  if (alerts.length === 0) return 'archived';
-  const states = new Set(alerts.map((alert) => alert.state));
-  return (['firing', 'acknowledged', 'recovering'] as const).find((state) => states.has(state)) ?? 'resolved';
-}
-
-/** The fleet itself is not muted by the fleet. */
-function withoutFleet(alert: Alert): Alert {
-  return without(alert, 'fleet');
-}
-
-function withoutAck(incident: Incident): Incident {
-  return without(incident, 'acknowledged');
-}
-
-/** What at least half of the members have in common. */
-function sharedOf(alerts: readonly Alert[]): NonNullable<Incident['shared']> {
-  const sample = alerts.slice(0, SHARED_SAMPLE);
-  const counts = new Map<string, { readonly dimension: string; readonly value: string; amount: number }>();
-  for (const { finding } of sample) {
-    for (const { dimension, value } of finding.contributions) {
-      const key = `${dimension}\n${value}`;
-      const known = counts.get(key);
-      if (known === undefined) counts.set(key, { dimension, value, amount: 1 });
-      else known.amount++;
-    }
-  }
-  return [...counts.values()]
-    .filter(({ amount }) => amount >= sample.length * SHARED_SHARE && amount > 1)
-    .sort((a, b) => b.amount - a.amount)
-    .slice(0, SHARED_MAX)
-    .map(({ dimension, value, amount }) => ({ dimension, value, share: amount / sample.length }));
-}
-
-/** Plain data, compared as the journal would write it. */
-function isEqual(a: object, b: object): boolean {
-  return a === b || JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
-}
-
-function sorted(value: object): unknown {
-  return Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .sort(([x], [y]) => (x < y ? -1 : 1));
 }
