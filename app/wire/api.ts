@@ -1,3 +1,4 @@
+import { slackConfig } from '../../alerts/notify/slack/config.ts';
 import type { Clock } from '../../core/clock.ts';
 import { Directory } from '../../keys/directory.ts';
 import type { Config } from '../config/config.ts';
@@ -31,6 +32,11 @@ export async function startApi(config: Config, deps: StartApiDeps): Promise<(Asy
         clock,
         onProblem,
         version: version(),
+        slack: () =>
+          current().alerts.channels.flatMap(({ kind, settings }) => {
+            const bot = kind === 'slack' ? slackConfig.safeParse(settings).data?.bot : undefined;
+            return bot?.signingSecret === undefined ? [] : [{ signingSecret: bot.signingSecret, users: bot.users }];
+          }),
         context: {
           operator,
           clock,

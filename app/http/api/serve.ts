@@ -16,6 +16,7 @@ import { type TokenHash, tokenCheck } from '../tokens.ts';
 import { openApi } from './openapi.ts';
 import type { ApiContext, Route } from './route.ts';
 import { ROUTES } from './routes.ts';
+import { type SlackDoor, mountSlack } from './slack.ts';
 
 export type ApiToken = TokenHash & { readonly role: Role };
 export type ApiConfig = ServerTimes & {
@@ -26,7 +27,7 @@ export type ApiConfig = ServerTimes & {
   readonly maxRequests: number;
   readonly tls?: ServerTls | undefined;
 };
-export type ApiDeps = ServerDeps & { readonly context: ApiContext; readonly version: string };
+export type ApiDeps = ServerDeps & { readonly context: ApiContext; readonly version: string; readonly slack?: (() => readonly SlackDoor[]) | undefined };
 
 const BODY_BYTES_MAX = 65_536;
 /** Who reads without a token, where none is needed. */
@@ -90,6 +91,7 @@ export async function serveApi(config: ApiConfig, deps: ApiDeps): Promise<Runnin
     void reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
     done(null, payload);
   });
+  if (deps.slack !== undefined) mountSlack(app, deps.context, deps.slack, deps.onProblem);
   app.get('/v1/openapi.json', { onRequest: enter('viewer') }, (_request, reply) => reply.type('application/json').send(document));
   for (const route of ROUTES) {
     app.route({
