@@ -55,7 +55,10 @@ export function alertLabels({ labels, directory }: DeskOptions, alert: Alert): L
 export function routingOf(options: DeskOptions, now: EpochMs): Routing {
   const { channels, route } = options;
   return (alert) => {
-    if (route !== undefined) return { channels: new Set(route(alertLabels(options, alert), now)), why: { reason: 'not_routed' } };
+    if (route !== undefined) {
+      const { channels: routed, why, until } = route(alertLabels(options, alert), now);
+      return { channels: new Set(routed), why: { reason: 'not_routed', detail: why, ...(until === undefined ? {} : { until }) } };
+    }
     const wanted = channels.filter(({ minSeverity }) => severityRank(alert.severity) >= severityRank(minSeverity));
     return { channels: new Set(wanted.map(({ notifier }) => notifier.name)), why: { reason: 'below_severity' } };
   };

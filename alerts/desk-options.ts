@@ -6,6 +6,7 @@ import type { Journal, Notifier } from '../core/ports.ts';
 import type { DurationMs, EntityId, EpochMs, Severity } from '../core/types.ts';
 import type { EscalationSteps } from './escalation.ts';
 import type { Labels } from './matchers.ts';
+import type { RouteDecision } from './route.ts';
 import type { RuleSpec } from './rule-spec.ts';
 
 /** One channel: who sends, what it wants to hear, how fast. */
@@ -13,6 +14,8 @@ export type DeskChannel = {
   readonly notifier: Notifier;
   /** Alerts below it are told in the digest only. */
   readonly minSeverity: Severity;
+  /** It hears of incidents and of nothing else: whoever owns a key is not told about Keywatch. */
+  readonly isForIncidentsOnly?: boolean;
   /** Whether it gets the daily digest; default yes. */
   readonly hasDigest?: boolean;
   /** Messages per second in the long run; default 1. */
@@ -37,8 +40,8 @@ export type DeskOptions = {
   readonly series?: (alert: Alert) => Promise<readonly number[] | undefined>;
   /** Labels from the key inventory: owner, team, environment, plan, tier. */
   readonly labels?: ((entity: EntityId) => Labels) | undefined;
-  /** Names of the channels that hear of what has these labels; default every channel whose `minSeverity` it reaches. Pure. */
-  readonly route?: ((labels: Labels, now: EpochMs) => readonly string[]) | undefined;
+  /** The channels that hear of what has these labels; default every channel whose `minSeverity` it reaches. Pure. */
+  readonly route?: ((labels: Labels, now: EpochMs) => Pick<RouteDecision, 'channels' | 'why' | 'until'>) | undefined;
   /** Over the default steps. */
   readonly escalation?: EscalationSteps | undefined;
   /** How alerts become incidents; default `FIRST_WAIT_MS` and `FLEET_LINEAGES`. */

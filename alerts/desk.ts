@@ -381,7 +381,7 @@ export class AlertDesk implements AsyncDisposable {
   ): readonly OutboxRow[] {
     const { name, kind, text, now } = message;
     return this.#options.channels
-      .filter(wants)
+      .filter((channel) => channel.isForIncidentsOnly !== true && wants(channel))
       .map(({ notifier }) => ({ id: `${name}/${notifier.name}`, channel: notifier.name, kind, createdAt: now, dueAt: now, text }));
   }
 
@@ -410,7 +410,9 @@ export class AlertDesk implements AsyncDisposable {
 
   #fallbackOf(channel: string): string | undefined {
     const { fallback } = this.#options;
-    return fallback !== undefined && fallback !== channel ? fallback : this.#options.channels.find(({ notifier }) => notifier.name !== channel)?.notifier.name;
+    return fallback !== undefined && fallback !== channel
+      ? fallback
+      : this.#options.channels.find(({ notifier, isForIncidentsOnly }) => notifier.name !== channel && isForIncidentsOnly !== true)?.notifier.name;
   }
 
   #tell(body: JournalBody): void {

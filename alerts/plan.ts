@@ -202,6 +202,7 @@ class PlanDraft {
     const worst = this.#audible[0] ?? this.#firing[0];
     if (worst === undefined) return memory === undefined ? this.#hold(name, { reason: 'not_firing' }) : this.#clearHeld(name);
     const held = this.#audible.length > 0 ? routing(worst).why : (this.#held ?? { reason: 'not_firing' });
+    if (held.until !== undefined) this.#due(held.until);
     // Comes and goes: said once, then quiet.
     const isRouted = routing(worst).channels.has(name);
     if (held.reason === 'flapping' && isRouted && memory?.muted !== 'flapping') {

@@ -61,7 +61,7 @@ export function suppressionText({ reason, by, until, detail }: Suppression): str
     case 'below_severity':
       return detail ?? 'it is less severe than the channel wants; the digest has it';
     case 'not_routed':
-      return detail ?? 'no route leads to the channel';
+      return `no route leads to the channel${detail === undefined ? '' : `: ${detail}`}${untilText}`;
     case 'waiting':
       return `related alerts are waited for${untilText}`;
     case 'silence':

@@ -25,7 +25,13 @@ export type KeyEntry = {
   readonly label?: string | undefined;
   readonly plan?: string | undefined;
   readonly owner?: string | undefined;
+  /** A mail address, where the owner should be told. */
+  readonly contact?: string | undefined;
+  readonly team?: string | undefined;
   readonly environment?: string | undefined;
+  readonly tier?: string | undefined;
+  /** Nothing may act on it by itself. */
+  readonly protected?: boolean | undefined;
   /** The id, fingerprint or label of the key that takes over. */
   readonly successor?: string | undefined;
   readonly rules: RuleOverrides;
@@ -38,7 +44,11 @@ export type KeyFacts = {
   readonly label: string;
   readonly plan?: string | undefined;
   readonly owner?: string | undefined;
+  readonly contact?: string | undefined;
+  readonly team?: string | undefined;
   readonly environment?: string | undefined;
+  readonly tier?: string | undefined;
+  readonly protected?: boolean | undefined;
   /** True when the inventory lists it itself, not by a pattern. */
   readonly isListed: boolean;
   /** All names under which it is counted. */
@@ -51,12 +61,8 @@ const FINGERPRINT_HEAD = FINGERPRINT_VERSION.length + 1;
 /** Remembered answers for entities that only patterns can match; bounded, because attackers choose entities. */
 const PATTERN_CACHE_MAX = 50_000;
 
-type Matched = {
-  readonly plan: string | undefined;
-  readonly owner: string | undefined;
-  readonly environment: string | undefined;
-  readonly overrides: readonly RuleOverrides[];
-};
+type Card = Pick<KeyEntry, 'plan' | 'owner' | 'contact' | 'team' | 'environment' | 'tier' | 'protected'>;
+type Matched = { readonly card: Card; readonly overrides: readonly RuleOverrides[] };
 
 /** Who a key is, from the inventory and from the aliases that traffic showed. Immutable. */
 export class Directory implements KeyDirectory {
@@ -108,7 +114,10 @@ export class Directory implements KeyDirectory {
   }
 
   limits(rule: string, entity: EntityId, defaults: RuleLimits): RuleLimits {
-    const { plan, overrides } = this.#match(entity);
+    const {
+      card: { plan },
+      overrides,
+    } = this.#match(entity);
     const planRules = plan === undefined ? undefined : this.#input.plans[plan]?.rules;
     return layered(rule, planRules === undefined ? overrides : [...overrides, planRules], defaults);
   }
@@ -116,15 +125,20 @@ export class Directory implements KeyDirectory {
   /** Everything a person may want to see about an entity. */
   facts(entity: EntityId): KeyFacts {
     const lineage = this.#lineageOf(entity);
-    const { plan, owner, environment } = this.#match(entity);
     return {
       label: this.label(entity),
-      plan,
-      owner,
-      environment,
+      ...this.#match(entity).card,
       isListed: this.#exactEntries(entity).length > 0,
       members: lineage === undefined ? [entity] : lineage.members.map((name) => entityId('key', name)),
     };
+  }
+
+  /** What routes and silences may ask of it, beside what an alert says itself: owner, contact, team, environment, plan, tier. */
+  labels(entity: EntityId): Readonly<Record<string, string>> {
+    const { owner, contact, team, environment, plan, tier } = this.#match(entity).card;
+    return Object.fromEntries(
+      Object.entries({ owner, contact, team, environment, plan, tier }).filter((pair): pair is [string, string] => pair[1] !== undefined),
+    );
   }
 
   /** The canonical entities that a person may mean by `text`: an id, a fingerprint, its first 8 hex or more, a label, `key 9f3c12ab`. */
@@ -170,9 +184,16 @@ export class Directory implements KeyDirectory {
     const patterns = this.#patterns.filter((entry) => names.some((name) => matchesGlob(entry.match, name)));
     const entries = [...exact, ...labelled, ...patterns];
     const matched: Matched = {
-      plan: entries.find((entry) => entry.plan !== undefined)?.plan,
-      owner: entries.find((entry) => entry.owner !== undefined)?.owner,
-      environment: entries.find((entry) => entry.environment !== undefined)?.environment,
+      card: {
+        plan: entries.find((entry) => entry.plan !== undefined)?.plan,
+        owner: entries.find((entry) => entry.owner !== undefined)?.owner,
+        contact: entries.find((entry) => entry.contact !== undefined)?.contact,
+        team: entries.find((entry) => entry.team !== undefined)?.team,
+        environment: entries.find((entry) => entry.environment !== undefined)?.environment,
+        tier: entries.find((entry) => entry.tier !== undefined)?.tier,
+        // Of all entries: one that protects it is enough.
+        protected: entries.some((entry) => entry.protected === true) || undefined,
+      },
       overrides: entries.map((entry) => entry.rules),
     };
     if (this.#matched.size >= PATTERN_CACHE_MAX) this.#matched.clear();
@@ -181,7 +202,7 @@ export class Directory implements KeyDirectory {
   }
 }
 
-const NOTHING: Matched = { plan: undefined, owner: undefined, environment: undefined, overrides: [] };
+const NOTHING: Matched = { card: {}, overrides: [] };
 
 /** How people call an entity that no inventory names. What came from traffic is made safe; a fingerprint shows its first 8 hex. */
 export function defaultLabel(entity: EntityId): string {

@@ -19,6 +19,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'keys', summary: 'list keys, or show one: requests, errors, bytes, addresses, latency', load: () => import('../commands/keys.ts') },
   { name: 'alerts', summary: 'list alerts, acknowledge, resolve, ask why somebody was or was not told', load: () => import('../commands/alerts.ts') },
   { name: 'notify', summary: 'send a marked sample to a channel', load: () => import('../commands/notify.ts') },
+  { name: 'routes', summary: 'ask where an alert would go, and which clause decides', load: () => import('../commands/routes.ts') },
   { name: 'incidents', summary: 'list incidents, and export one as a dossier', load: () => import('../commands/incidents.ts') },
   { name: 'silences', summary: 'keep people from being told of what is known', load: () => import('../commands/silences.ts') },
   { name: 'maintenance', summary: 'plan windows in which nobody is told', load: () => import('../commands/maintenance.ts') },

@@ -6,7 +6,7 @@ import { type Io, widthOf, write } from '../cli/io.ts';
 import { type ConfigOptions, withConfigOptions, withExamples, withJsonOption } from '../cli/options.ts';
 import { painter } from '../cli/style.ts';
 import { renderTable } from '../cli/table.ts';
-import { ConfigError, printPath, printPlace } from '../config/diagnostic.ts';
+import { ConfigError, type Diagnostic, printPath, printPlace, renderDiagnostics } from '../config/diagnostic.ts';
 import { configJsonSchema } from '../config/shape.ts';
 import { type Setting, effectiveTree, settings } from '../config/show.ts';
 
@@ -67,23 +67,37 @@ async function check(io: Io, file: string | undefined, options: CheckOptions): P
   const given: ConfigOptions = file === undefined ? options : { ...options, config: file };
   try {
     const loaded = configuredBy(given, io, { secrets: options.secrets ? 'all' : 'none' });
-    if (options.json === true) await write(io.stdout, `${JSON.stringify({ ok: true, file: loaded.file ?? null, problems: [] })}\n`);
-    else
-      await write(io.stdout, `${loaded.layers.file?.name ?? 'no configuration file, defaults only'}: ok${options.secrets ? '' : ' (secrets were not read)'}\n`);
+    if (options.json === true)
+      await write(io.stdout, `${JSON.stringify({ ok: true, file: loaded.file ?? null, problems: [], warnings: loaded.warnings.map(diagnosticJson) })}\n`);
+    else {
+      const { warnings } = loaded;
+      if (warnings.length > 0)
+        await write(
+          io.stdout,
+          `${renderDiagnostics(warnings, loaded.layers.file === undefined ? new Map() : new Map([[loaded.layers.file.name, loaded.layers.file.text]]))}\n`,
+        );
+      await write(
+        io.stdout,
+        `${loaded.layers.file?.name ?? 'no configuration file, defaults only'}: ok${options.secrets ? '' : ' (secrets were not read)'}${warnings.length === 0 ? '' : `, with ${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}`}\n`,
+      );
+    }
   } catch (error) {
     if (error instanceof ConfigError && options.json === true) {
-      const problems = error.diagnostics.map(({ place, path, message }) => ({
-        place: printPlace(place),
-        line: place.kind === 'file' ? place.line : null,
-        column: place.kind === 'file' ? place.column : null,
-        path: printPath(path),
-        message,
-      }));
-      await write(io.stdout, `${JSON.stringify({ ok: false, file: error.file ?? null, problems })}\n`);
+      await write(io.stdout, `${JSON.stringify({ ok: false, file: error.file ?? null, problems: error.diagnostics.map(diagnosticJson) })}\n`);
       throw new CommandExit(error.exitCode);
     }
     throw error;
   }
+}
+
+function diagnosticJson({ place, path, message }: Diagnostic): object {
+  return {
+    place: printPlace(place),
+    line: place.kind === 'file' ? place.line : null,
+    column: place.kind === 'file' ? place.column : null,
+    path: printPath(path),
+    message,
+  };
 }
 
 async function show(io: Io, options: ShowOptions): Promise<void> {

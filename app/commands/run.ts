@@ -10,6 +10,7 @@ import type { Io } from '../cli/io.ts';
 import { type ConfigOptions, withConfigOptions, withExamples } from '../cli/options.ts';
 import { stopOnSignals } from '../cli/signals.ts';
 import type { Config, SourceConfig } from '../config/config.ts';
+import { printPath, printPlace } from '../config/diagnostic.ts';
 import { loadPepper } from '../pepper.ts';
 import { FlowStats } from '../pipeline/flow-stats.ts';
 import { isWorldFault } from '../pipeline/judge-seat.ts';
@@ -65,12 +66,13 @@ const BACKLOG_THREADS_MAX = 4;
 const STORE_GRACE_MS = 5000;
 
 async function start(io: Io, logs: readonly string[], options: Options): Promise<void> {
-  const { config, file, layers } = configuredBy(options, io);
+  const { config, file, layers, warnings } = configuredBy(options, io);
   const { roles } = options;
   const isOneOfMany = isShared(config);
   const threads = isOneOfMany ? 1 : Math.min(availableParallelism(), BACKLOG_THREADS_MAX);
   if (threads < 2 && !isOneOfMany) setFlagsFromString(HEAP_FLAG);
   const log = runLog(io, config.log.level);
+  for (const { place, path, message } of warnings) log.warn(`${printPlace(place)} ${printPath(path)}: ${message}`);
   let unstored: readonly string[] = [];
   const sources = roles.has('ingest') ? sourcesFor(logs, config, roles) : [];
   checkRoles(config, roles);

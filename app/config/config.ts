@@ -1,4 +1,5 @@
 import type { EscalationSteps } from '../../alerts/escalation.ts';
+import type { Route } from '../../alerts/route.ts';
 import type { z } from 'zod';
 import type { ChannelConfig } from '../../alerts/notify/channel.ts';
 import type { RuleLimits } from '../../core/directory.ts';
@@ -97,6 +98,10 @@ export type Config = {
     /** Of all kinds. */
     readonly channels: readonly ChannelConfig[];
     readonly fallback: string | undefined;
+    /** Undefined: every channel is told from its `minSeverity` on. */
+    readonly routes: readonly Route[] | undefined;
+    /** The email channel whose server sends to owners of keys. */
+    readonly ownerMail: string | undefined;
     /** 0: none. */
     readonly surveyMs: number;
     readonly escalation: EscalationSteps;

@@ -1,4 +1,8 @@
+import { matchersText } from '../../alerts/matchers.ts';
 import { CHANNEL_KINDS } from '../../alerts/notify/registry.ts';
+import { OWNER, type Route, thresholdOf } from '../../alerts/route.ts';
+import { routeGaps } from '../../alerts/route-gaps.ts';
+import { SEVERITIES } from '../../core/types.ts';
 import { RULES } from '../../detectors/registry.ts';
 import { didYouMean } from '../cli/suggest.ts';
 import type { Path } from './diagnostic.ts';
@@ -133,10 +137,84 @@ function channelFaults(tree: unknown): Fault[] {
         });
     }
   }
+  if (seen.has(OWNER)) faults.push({ path: ['alerts', 'channels'], message: `no channel can be called ${OWNER}: in a route that is whoever owns the key` });
+  const complain = (path: Path, name: unknown, names: readonly string[]): void => {
+    if (typeof name === 'string' && !names.includes(name))
+      faults.push({ path, message: `there is no channel ${shown(name)} under alerts.channels${didYouMean(name, names)}` });
+  };
+  const mails = list(tree, 'alerts', 'channels', 'email').flatMap(({ entry }) => (typeof entry['name'] === 'string' ? [entry['name']] : []));
+  const ownerMail = section(tree, 'alerts', 'ownerMail');
+  if (typeof ownerMail === 'string' && !mails.includes(ownerMail))
+    faults.push({
+      path: ['alerts', 'ownerMail'],
+      message: `there is no email channel ${shown(ownerMail)} under alerts.channels.email${didYouMean(ownerMail, mails)}`,
+    });
+  for (const { index, entry } of list(tree, 'alerts', 'routes')) {
+    for (const field of ['to', 'ownerless'] as const)
+      names(entry[field]).forEach((name, at) => {
+        const path: Path = ['alerts', 'routes', index, field, at];
+        if (field === 'to' && name === OWNER) {
+          if (mails.length === 0)
+            faults.push({ path, message: 'owner is told by mail, and there is no channel under alerts.channels.email whose server could send it' });
+        } else complain(path, name, [...seen.keys()]);
+      });
+  }
+  for (const severity of ['critical', 'high', 'medium'])
+    for (const { index, entry } of list(tree, 'alerts', 'escalation', severity))
+      names(entry['channels']).forEach((name, at) => complain(['alerts', 'escalation', severity, index, 'channels', at], name, [...seen.keys()]));
   const fallback = section(tree, 'alerts', 'fallback');
   if (typeof fallback === 'string' && !seen.has(fallback))
     faults.push({ path: ['alerts', 'fallback'], message: `there is no channel ${shown(fallback)} under alerts.channels${didYouMean(fallback, seen.keys())}` });
   return faults;
+}
+
+function names(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? (value as readonly unknown[]) : [];
+}
+
+/** A list of routes that tells nobody of anything. Needs the parsed values. */
+export function routeFaults(routes: readonly Route[] | undefined): Fault[] {
+  if (routes === undefined || routeGaps(routes).never.length < SEVERITIES.length) return [];
+  return [
+    {
+      path: ['alerts', 'routes'],
+      message: `these routes catch nothing: no alert has such a severity (${conditionsOf(routes)}); take a condition away, or leave routes out`,
+    },
+  ];
+}
+
+/** What is allowed and hardly meant. */
+export function routeWarnings(routes: readonly Route[] | undefined): Fault[] {
+  if (routes === undefined) return [];
+  const { never, sometimes, unreachable } = routeGaps(routes);
+  const path: Path = ['alerts', 'routes'];
+  const rest = 'they are in the digest only. Add a last route without conditions if they should be told';
+  return [
+    ...(never.length === 0 || never.length === SEVERITIES.length
+      ? []
+      : [{ path, message: `no route catches ${never.join(' and ')} alerts, since the routes take: ${conditionsOf(routes)}; ${rest}` }]),
+    ...(sometimes.length === 0
+      ? []
+      : [
+          {
+            path,
+            message: `${sometimes.join(', ')} alerts that fit none of these conditions reach nobody, since every route that takes them has others: ${conditionsOf(routes)}; ${rest}`,
+          },
+        ]),
+    ...unreachable.map(({ index, by }) => ({
+      path: [...path, index],
+      message: `this route is never asked, since route ${by} before it takes everything that it could; move it up, or add continue: true there`,
+    })),
+  ];
+}
+
+function conditionsOf(routes: readonly Route[]): string {
+  const shownMax = 5;
+  const said = routes.slice(0, shownMax).map((route) => {
+    const threshold = thresholdOf(route);
+    return `${route.name}: ${matchersText(route.matchers)}${threshold === undefined ? '' : `, ${threshold} and above`}`;
+  });
+  return `${said.join('; ')}${routes.length > shownMax ? `; and ${routes.length - shownMax} more` : ''}`;
 }
 
 function stdinFaults(tree: unknown): Fault[] {

@@ -1,4 +1,5 @@
 import type { EscalationStep, EscalationSteps } from '../../alerts/escalation.ts';
+import type { Route } from '../../alerts/route.ts';
 import type { Severity } from '../../core/types.ts';
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -86,9 +87,11 @@ export class Finish {
       alerts: {
         channels: this.#channels(parsed.alerts.channels),
         fallback: parsed.alerts.fallback,
+        routes: parsed.alerts.routes?.map(routeOf),
+        ownerMail: parsed.alerts.ownerMail ?? (parsed.alerts.channels['email'] ?? [])[0]?.name,
         surveyMs: parsed.alerts.survey,
         escalation: escalationSteps(parsed.alerts.escalation),
-        digest: { ...parsed.alerts.digest, timezone: parsed.alerts.digest.timezone === 'local' ? localTimezone() : parsed.alerts.digest.timezone },
+        digest: { ...parsed.alerts.digest, timezone: zoneOf(parsed.alerts.digest.timezone) },
       },
       log: parsed.log,
       publicUrl: parsed.publicUrl?.replace(/\/+$/, ''),
@@ -212,8 +215,17 @@ export class Finish {
   }
 }
 
-function localTimezone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+function zoneOf(timezone: string): string {
+  return timezone === 'local' ? Intl.DateTimeFormat().resolvedOptions().timeZone : timezone;
+}
+
+function routeOf({ name, match, quiet, ...route }: NonNullable<ParsedConfig['alerts']['routes']>[number], index: number): Route {
+  return {
+    ...route,
+    name: name ?? `number ${index + 1}`,
+    matchers: match,
+    quiet: quiet === undefined ? undefined : { ...quiet, timezone: zoneOf(quiet.timezone) },
+  };
 }
 
 function withoutUndefined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

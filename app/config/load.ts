@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { usageError } from '../cli/errors.ts';
 import { didYouMean } from '../cli/suggest.ts';
 import type { Config } from './config.ts';
-import { levelFaults, referenceFaults } from './cross-checks.ts';
+import { type Fault, levelFaults, referenceFaults, routeFaults, routeWarnings } from './cross-checks.ts';
 import { ConfigError, type Diagnostic, type Path } from './diagnostic.ts';
 import { Finish } from './finish.ts';
 import { deepFreeze } from './freeze.ts';
@@ -28,7 +28,7 @@ export type LoadOptions = {
   readonly secrets?: 'all' | 'store' | 'pepper' | 'none' | undefined;
 };
 
-export type LoadedConfig = { readonly config: Config; readonly layers: Layers; readonly file: string | undefined };
+export type LoadedConfig = { readonly config: Config; readonly layers: Layers; readonly file: string | undefined; readonly warnings: readonly Diagnostic[] };
 
 const DEFAULT_FILES = ['keywatch.yml', 'keywatch.yaml'];
 
@@ -43,21 +43,20 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     options.dataDir === undefined ? [] : [{ path: ['store', 'directory'], value: options.dataDir, place: { kind: 'flag', flag: '--data-dir' } } as const];
   const layers = new Layers(file, [...environment.overrides, ...flags.overrides, ...dataDir]);
   const faults: Diagnostic[] = [...environment.faults, ...flags.faults, ...layers.faults];
+  const placed = (fault: Fault): Diagnostic => ({ ...fault, place: layers.place(fault.path, 'value') });
   const parsed = configSchema.safeParse(layers.tree, { error: wordingOf });
   // A file that is no YAML has no settings to complain about.
   if (file === undefined || file.faults.length === 0) {
     if (!parsed.success) faults.push(...parsed.error.issues.flatMap((issue) => fromIssue(issue, layers)));
     const references = referenceFaults(layers.tree);
-    faults.push(
-      ...[...references, ...(parsed.success ? levelFaults(parsed.data) : [])].map((fault) => ({ ...fault, place: layers.place(fault.path, 'value') })),
-    );
+    faults.push(...[...references, ...(parsed.success ? levelFaults(parsed.data) : [])].map(placed));
   }
   const directories = { file: path === undefined ? cwd : dirname(resolve(cwd, path.path)), cwd };
   const finish = new Finish(layers, options, directories);
   const config = parsed.success ? finish.config(parsed.data) : undefined;
-  faults.push(...finish.faults);
+  faults.push(...finish.faults, ...routeFaults(config?.alerts.routes).map(placed));
   if (config === undefined || faults.length > 0) throw new ConfigError(faults, file);
-  return { config: deepFreeze(config), layers, file: path?.path };
+  return { config: deepFreeze(config), layers, file: path?.path, warnings: routeWarnings(config.alerts.routes).map(placed) };
 }
 
 function configPath(options: LoadOptions, cwd: string): { readonly shown: string; readonly path: string } | undefined {

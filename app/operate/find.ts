@@ -82,9 +82,7 @@ export async function previewSilence(
   const condition = conditionOf(matchers);
   const alerts: { readonly alert: Alert; readonly isMatch: boolean }[] = [];
   for await (const alert of allAlerts(views, { since: now - WEEK_MS })) {
-    const { owner, plan, environment } = directory.facts(alert.entity);
-    const more = Object.fromEntries(Object.entries({ owner, plan, environment }).filter((entry): entry is [string, string] => entry[1] !== undefined));
-    alerts.push({ alert, isMatch: condition(labelsOf(alert, more)) });
+    alerts.push({ alert, isMatch: condition(labelsOf(alert, directory.labels(alert.entity))) });
   }
   return previewOf(alerts, now);
 }

@@ -1,3 +1,4 @@
+import type { Labels } from '../../alerts/matchers.ts';
 import type { KeyDirectory, RuleLimits } from '../../core/directory.ts';
 import type { EntityId } from '../../core/types.ts';
 import { Directory } from '../../keys/directory.ts';
@@ -41,6 +42,11 @@ export class ConfiguredDirectory implements KeyDirectory {
 
   known(fingerprint: string): EntityId | undefined {
     return this.#keys.known(fingerprint);
+  }
+
+  /** What routes and silences may ask of a key, beside what the alert itself says. */
+  labels(entity: EntityId): Labels {
+    return this.#keys.labels(entity);
   }
 
   limits(rule: string, entity: EntityId): RuleLimits {

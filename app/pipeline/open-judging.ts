@@ -1,4 +1,5 @@
 import { AlertDesk, type DeskEvent } from '../../alerts/desk.ts';
+import { routerOf } from '../../alerts/route.ts';
 import { thresholdSpec } from '../../alerts/rule-spec.ts';
 import type { KeyCards } from '../../alerts/notify/facts.ts';
 import type { Alert } from '../../core/alert.ts';
@@ -99,7 +100,10 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
     lateness: config.lateness,
     ...(progress === undefined ? {} : { idleAfter: UNHEARD_MAX_MS }),
   });
-  const channels = [...channelsOf(config, { clock, store, cards, onProblem }), ...(options.channels ?? [])];
+  const channels = [
+    ...channelsOf(config, { clock, store, cards, contactOf: (lineage) => directory.keys.facts(lineage).contact, onProblem }),
+    ...(options.channels ?? []),
+  ];
   let upkeep: AbortController | undefined;
   stack.defer(() => upkeep?.abort());
   const seat = new JudgeSeat({
@@ -132,6 +136,8 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
         rules: rules.map(thresholdSpec),
         surveyMs: config.alerts.surveyMs,
         escalation: config.alerts.escalation,
+        labels: (entity) => directory.labels(entity),
+        route: config.alerts.routes === undefined ? undefined : routerOf(config.alerts.routes),
         directory,
         clock,
         random: Math.random,

@@ -3,6 +3,7 @@ import type { ChannelKind } from '../../../alerts/notify/channel.ts';
 import { CHANNEL_KINDS } from '../../../alerts/notify/registry.ts';
 import { SEVERITIES } from '../../../core/types.ts';
 import { duration, secretRef, text, textRef } from './fields.ts';
+import { routesSchema, timezone } from './routes.ts';
 
 const name = text().describe('Name of the channel in this file, in messages and in the log.');
 const MIN_SEVERITY = 'Less severe alerts are told in the daily digest only.';
@@ -24,15 +25,6 @@ function channelSchema(kind: ChannelKind) {
 
 const channelsSchema = z.strictObject(Object.fromEntries(CHANNEL_KINDS.map((kind) => [kind.kind, z.array(channelSchema(kind)).prefault([])])));
 
-const timezone = text().check((context) => {
-  if (context.value === 'local') return;
-  try {
-    Intl.DateTimeFormat('en', { timeZone: context.value });
-  } catch {
-    context.issues.push({ code: 'custom', input: context.value, message: 'no such time zone; expected a name such as Europe/Berlin, UTC, or local' });
-  }
-});
-
 const stepsSchema = z.array(
   z.strictObject({
     after: duration({ max: 86_400_000 }).describe('Since it was told first, or got worse.'),
@@ -45,6 +37,10 @@ export const alertsSchema = z
   .strictObject({
     channels: channelsSchema.describe('Who is told.').prefault({}),
     fallback: text().describe('Name of the channel that is told when another one cannot be reached.').optional(),
+    routes: routesSchema.optional(),
+    ownerMail: text()
+      .describe("Name of the email channel whose mail server is used for routes to owner; the receiver is the key's contact. Default: the first one.")
+      .optional(),
     survey: duration({ max: 7 * 86_400_000 })
       .describe(
         'How long a new installation only reports, in an hourly summary with suggested limits; what is far over a critical limit is told at once. 0: not at all.',

@@ -19,7 +19,11 @@ export const keySchema = z
     label: openText().describe('How people call the key.').optional(),
     plan: text().describe('One of plans.').optional(),
     owner: openText().describe('Who to ask about it.').optional(),
+    contact: openText().describe('Mail address of the owner: where a route to owner leads.').optional(),
+    team: openText().describe('Whose the key is; routes may ask for it.').optional(),
     environment: openText().describe('production, staging, …').optional(),
+    tier: openText().describe('How much hangs on it: production, admin, test, …; routes may ask for it.').optional(),
+    protected: z.boolean().describe('Nothing ever acts on this key by itself.').optional(),
     successor: text().describe('Id, fingerprint or label of the key that takes over: alerts and limits follow.').optional(),
     rules: overridesSchema,
   })
