@@ -5,7 +5,8 @@ import { safeText } from '../core/text.ts';
 import { type DurationMs, type EntityId, type EpochMs, assertNever } from '../core/types.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../core/window.ts';
 import type { DeskState } from './desk-state.ts';
-import { type IncidentDraft, acknowledgedFor } from './incident-draft.ts';
+import { acknowledgedFor } from './incident-config.ts';
+import type { IncidentDraft } from './incident-draft.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { type Labels, conditionOf, matcherFault, matchersText, matchesEverything } from './matchers.ts';
 
@@ -225,15 +226,15 @@ function idOf(prefix: string, command: string): string {
 
 /** The incident of an id, which may be an alert's. */
 function incidentOf(target: string, { state, draft }: CommandContext): Incident | undefined {
-  const known = state.incidents.get(target)?.incident ?? draft.incident(target);
+  const known = state.incidents.get(target)?.incident ?? draft.cases.incident(target);
   if (known !== undefined) return known;
-  const incident = draft.alert(target)?.alert.incident;
-  return incident === undefined ? undefined : draft.incident(incident);
+  const incident = draft.cases.alert(target)?.alert.incident;
+  return incident === undefined ? undefined : draft.cases.incident(incident);
 }
 
 /** The open alerts of an id; undefined when nobody knows it. */
 function alertsOf(target: string, { state, draft }: CommandContext): readonly Alert[] | undefined {
-  const alert = draft.alert(target)?.alert;
+  const alert = draft.cases.alert(target)?.alert;
   const keys = alert === undefined && state.incidents.has(target) ? [...state.members(target)] : undefined;
   const found = alert === undefined ? keys?.flatMap((key) => state.alerts.get(key)?.alert ?? []) : [alert];
   return found?.filter((each) => each.state !== 'resolved' && each.state !== 'archived');

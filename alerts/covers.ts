@@ -2,6 +2,7 @@ import type { Covers, OutboxRow } from '../core/alert.ts';
 import type { Incident } from '../core/incident.ts';
 import { type EpochMs, severityRank } from '../core/types.ts';
 import { tellsThatItFired } from './channel-queue.ts';
+import { splitRows } from './outbox.ts';
 import { mergedText } from './summary.ts';
 
 /** How many alerts a summary names. */
@@ -15,6 +16,12 @@ export function mergedRow(
   const { id, channel, now } = parts;
   const covers = coversOf(rows);
   return { id, channel, kind: parts.isStorm === true ? 'storm' : 'summary', createdAt: now, dueAt: now, text: mergedText(covers), covers };
+}
+
+/** Of the rows of one decision those of a channel: a storm is told in few messages from the start, a hundred thousand rows would only be merged later. */
+export function condensed(rows: readonly OutboxRow[], parts: { readonly id: string; readonly channel: string; readonly now: EpochMs }): readonly OutboxRow[] {
+  const { kept, merged } = splitRows(rows.filter((row) => row.channel === parts.channel));
+  return merged.length === 0 ? kept : [...kept, mergedRow(merged, parts)];
 }
 
 function coversOf(rows: readonly OutboxRow[]): Covers {

@@ -2,10 +2,12 @@ import type { Alert, JournalBody } from '../core/alert.ts';
 import type { Incident } from '../core/incident.ts';
 import { type DurationMs, type EpochMs, severityRank } from '../core/types.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../core/window.ts';
+import type { CommandContext } from './commands.ts';
 import type { DeskOptions } from './desk-options.ts';
 import type { DeskState } from './desk-state.ts';
 import { code } from './hostile.ts';
 import type { IncidentDraft } from './incident-draft.ts';
+import type { Lifecycle } from './lifecycle.ts';
 import { type Labels, matchersText } from './matchers.ts';
 import { formatDuration, formatUtc } from './notify/units.ts';
 import { type OverlayContext, labelsOf } from './overlay.ts';
@@ -38,7 +40,7 @@ export function overlayContext(parts: {
     isStale: more.stale === undefined ? state.isStale : more.stale !== null,
     surveyUntil: surveyMs === 0 ? 0 : (state.installedAt === 0 ? now : state.installedAt) + surveyMs,
     isRevoked,
-    incident: (id) => draft.incident(id),
+    incident: (id) => draft.cases.incident(id),
   };
 }
 
@@ -121,5 +123,39 @@ export function dropUnknownChannels(state: DeskState, channels: DeskOptions['cha
       result: 'dead',
       reason: `the channel ${row.channel} is no longer configured`,
     })),
+  };
+}
+
+/** Tells the observer what an entry decided, before the state takes it in. */
+export function tellEvents({ onEvent }: DeskOptions, state: DeskState, body: JournalBody): void {
+  if (onEvent === undefined) return;
+  const alerts = new Map(body.alerts.map((alert) => [alert.id, alert]));
+  for (const transition of body.transitions) onEvent({ kind: 'transition', transition, alert: alerts.get(transition.alert) });
+  for (const row of body.outbox) onEvent({ kind: 'queued', row });
+  for (const delivery of body.deliveries) {
+    const row = [...state.channels.values()].map((queue) => queue.rows.get(delivery.row)?.row).find((found) => found !== undefined);
+    onEvent({ kind: 'delivery', delivery, row });
+  }
+}
+
+/** What a command is decided with. */
+export function commandContext(parts: {
+  readonly state: DeskState;
+  readonly options: DeskOptions;
+  readonly rules: ReadonlyMap<string, RuleSpec>;
+  readonly lifecycle: Lifecycle;
+  readonly draft: IncidentDraft;
+  readonly now: EpochMs;
+}): CommandContext {
+  const { state, options, rules, lifecycle, draft, now } = parts;
+  return {
+    state,
+    lifecycle,
+    draft,
+    now,
+    canonical: (entity) => options.directory.canonical(entity),
+    label: (entity) => options.directory.label(entity),
+    labels: (alert) => alertLabels(options, alert),
+    rules: new Set(rules.keys()),
   };
 }

@@ -6,19 +6,19 @@ import type { CommandResult, OperatorCommand } from '../core/operator.ts';
 import type { CommandInbox } from '../core/ports.ts';
 import { type EntityId, type EpochMs, type Minute, SEVERITIES, severityRank } from '../core/types.ts';
 import { HOUR_MS } from '../core/window.ts';
-import { type Obeyed, obey } from './commands.ts';
-import { mergedRow } from './covers.ts';
+import { obey } from './commands.ts';
+import { condensed } from './covers.ts';
 import { deadLetterBody, failingBody } from './dead-letter.ts';
-import { alertLabels, digestParts, dropUnknownChannels, nextBoundary, overlayContext, routingOf, staleAt } from './desk-context.ts';
+import { commandContext, digestParts, dropUnknownChannels, nextBoundary, overlayContext, routingOf, staleAt, tellEvents } from './desk-context.ts';
 import type { ChannelHealth, DeskChannel, DeskOptions } from './desk-options.ts';
 import { ANNOUNCED, DeskState, SURVEY } from './desk-state.ts';
 import { type DigestCoverage, digestText } from './digest.ts';
 import { escalationOf } from './escalation.ts';
 import { isEmpty, splitBody } from './entry-parts.ts';
-import { FLEET_LINEAGES, IncidentDraft } from './incident-draft.ts';
+import { FLEET_LINEAGES } from './incident-config.ts';
+import { IncidentDraft } from './incident-draft.ts';
 import { JournalTakenError } from './journal-taken.ts';
 import { Lifecycle, type Step } from './lifecycle.ts';
-import { splitRows } from './outbox.ts';
 import { FIRST_WAIT_MS } from './plan.ts';
 import type { RuleSpec } from './rule-spec.ts';
 import { Sender } from './sender.ts';
@@ -156,7 +156,8 @@ export class AlertDesk implements AsyncDisposable {
     await this.#commit((now) => {
       if (this.#state.hasObeyed(command.id)) return undefined;
       const body = this.#decide(now, (draft) => {
-        const obeyed = this.#obey(command, draft, now);
+        const context = commandContext({ state: this.#state, options: this.#options, rules: this.#rules, lifecycle: this.#lifecycle, draft, now });
+        const obeyed = obey(command, context);
         result = obeyed.result;
         if (obeyed.isForAll) {
           draft.touch(this.#state.incidents.keys());
@@ -172,20 +173,6 @@ export class AlertDesk implements AsyncDisposable {
       };
     });
     return result;
-  }
-
-  #obey(command: OperatorCommand, draft: IncidentDraft, now: EpochMs): Obeyed {
-    const { directory } = this.#options;
-    return obey(command, {
-      state: this.#state,
-      lifecycle: this.#lifecycle,
-      draft,
-      now,
-      canonical: (entity) => directory.canonical(entity),
-      label: (entity) => directory.label(entity),
-      labels: (alert) => alertLabels(this.#options, alert),
-      rules: new Set(this.#rules.keys()),
-    });
   }
 
   /** Pairs of entity and rule with an open alert: they must be evaluated although nothing breaches. */
@@ -288,7 +275,7 @@ export class AlertDesk implements AsyncDisposable {
       throw this.#fault;
     }
     this.#seq++;
-    this.#tell(body);
+    tellEvents(this.#options, this.#state, body);
     this.#state.apply(body);
   }
 
@@ -322,7 +309,9 @@ export class AlertDesk implements AsyncDisposable {
     );
     for (const [id, at] of due) this.#due.set(id, at);
     const body = draft.body();
-    const outbox = options.channels.flatMap(({ notifier }) => this.#condense(notifier.name, body.outbox, now));
+    const outbox = options.channels.flatMap(({ notifier }) =>
+      condensed(body.outbox, { id: `storm-${this.#seq + 1}/${notifier.name}`, channel: notifier.name, now }),
+    );
     return { ...body, ...more, outbox: [...outbox, ...(more.outbox ?? [])] };
   }
 
@@ -357,12 +346,6 @@ export class AlertDesk implements AsyncDisposable {
       const text = surveyText({ now, from, until: installedAt + surveyMs, alerts: listed });
       return { outbox: this.#toChannels({ name: `${SURVEY}${hour}`, kind: 'survey', text, now }, (channel) => channel.hasDigest ?? true) };
     });
-  }
-
-  /** A storm is told in few messages from the start: a hundred thousand rows would only be merged later. */
-  #condense(channel: string, rows: readonly OutboxRow[], now: EpochMs): readonly OutboxRow[] {
-    const { kept, merged } = splitRows(rows.filter((row) => row.channel === channel));
-    return merged.length === 0 ? kept : [...kept, mergedRow(merged, { id: `storm-${this.#seq + 1}/${channel}`, channel, now })];
   }
 
   /** The end of a catch-up, for the channels that would have heard at least one of its alerts. */
@@ -413,17 +396,5 @@ export class AlertDesk implements AsyncDisposable {
     return fallback !== undefined && fallback !== channel
       ? fallback
       : this.#options.channels.find(({ notifier, isForIncidentsOnly }) => notifier.name !== channel && isForIncidentsOnly !== true)?.notifier.name;
-  }
-
-  #tell(body: JournalBody): void {
-    const { onEvent } = this.#options;
-    if (onEvent === undefined) return;
-    const alerts = new Map(body.alerts.map((alert) => [alert.id, alert]));
-    for (const transition of body.transitions) onEvent({ kind: 'transition', transition, alert: alerts.get(transition.alert) });
-    for (const row of body.outbox) onEvent({ kind: 'queued', row });
-    for (const delivery of body.deliveries) {
-      const row = [...this.#state.channels.values()].map((queue) => queue.rows.get(delivery.row)?.row).find((found) => found !== undefined);
-      onEvent({ kind: 'delivery', delivery, row });
-    }
   }
 }

@@ -1,40 +1,21 @@
-import type { Alert, Flap, IncidentTrack, JournalBody, OutboxRow, Transition, TransitionCause } from '../core/alert.ts';
+import type { Alert, Flap, JournalBody, OutboxRow, Transition, TransitionCause } from '../core/alert.ts';
 import type { Acknowledgement, Incident, Suppression } from '../core/incident.ts';
-import { type DurationMs, type EntityId, type EpochMs, type Severity, severityRank } from '../core/types.ts';
-import { HOUR_MS, MINUTE_MS } from '../core/window.ts';
+import { type EpochMs, severityRank } from '../core/types.ts';
 import { Cases } from './cases.ts';
 import { type DeskState, INCIDENT } from './desk-state.ts';
 import type { Tracked } from './episode.ts';
-import type { EscalationSteps } from './escalation.ts';
 import { afterTransition, isRestless, isSteady } from './flapping.ts';
+import { FLEET_WITHIN_MS, type IncidentConfig } from './incident-config.ts';
 import { beyond, isEqual, sharedOf, stateOf, withoutAck, withoutFleet } from './incident-facts.ts';
 import type { Step } from './lifecycle.ts';
 import { type OverlayContext, suppressionOf } from './overlay.ts';
-import { type PlanChannel, type Routing, byWorst, planIncident } from './plan.ts';
-import { addRisk, riskAt } from './risk.ts';
-import { type RuleSpec, familyOf } from './rule-spec.ts';
+import { byWorst, planIncident } from './plan.ts';
+import { riskAt, riskOf } from './risk.ts';
+import { familyOf } from './rule-spec.ts';
 import { SuppressedCounts } from './suppressed-counts.ts';
 import { without } from './without.ts';
 
-/** So many lineages that one rule finds within ten minutes are one incident. */
-export const FLEET_LINEAGES = 5;
-export const FLEET_WITHIN_MS: DurationMs = 10 * MINUTE_MS;
 const ALERTS_LISTED = 20;
-
-/** How long somebody has it, by severity. */
-export function acknowledgedFor(severity: Severity): DurationMs {
-  return severity === 'critical' ? 4 * HOUR_MS : 24 * HOUR_MS;
-}
-
-export type IncidentConfig = {
-  readonly rules: ReadonlyMap<string, RuleSpec>;
-  readonly canonical: (entity: EntityId) => EntityId;
-  readonly channels: readonly PlanChannel[];
-  readonly routing: Routing;
-  readonly steps: EscalationSteps;
-  readonly waits: Readonly<Record<Severity, DurationMs>>;
-  readonly fleetLineages: number;
-};
 
 /**
  * Alerts into incidents, and incidents into messages: what one call decides, over a view that does not change. Pure; the
@@ -44,7 +25,7 @@ export class IncidentDraft {
   readonly #state: DeskState;
   readonly #config: IncidentConfig;
   readonly #now: EpochMs;
-  readonly #cases: Cases;
+  readonly cases: Cases;
   readonly #transitions: Transition[] = [];
   readonly #touched = new Set<string>();
   readonly #suppressed = new SuppressedCounts();
@@ -57,13 +38,13 @@ export class IncidentDraft {
     this.#state = state;
     this.#config = config;
     this.#now = now;
-    this.#cases = new Cases(state, config.canonical);
+    this.cases = new Cases(state, config.canonical);
     this.#number = state.incidentNumber;
   }
 
   /** Incidents to plan although none of their alerts changed. */
   touch(ids: Iterable<string>): void {
-    for (const id of ids) if (this.#cases.tracked(id) !== undefined) this.#touched.add(id);
+    for (const id of ids) if (this.cases.tracked(id) !== undefined) this.#touched.add(id);
   }
 
   /** Flapping as it will be when this is applied. */
@@ -72,27 +53,19 @@ export class IncidentDraft {
     return mark === undefined ? this.#state.isFlapping(key) : mark.since !== null;
   }
 
-  incident(id: string): Incident | undefined {
-    return this.#cases.incident(id);
-  }
-
-  alert(id: string): Tracked | undefined {
-    return this.#cases.alert(id);
-  }
-
   /** What the state machine decided: alerts join incidents, incidents follow their alerts. */
   take(step: Step): void {
     this.#transitions.push(...step.transitions);
     this.#archived.push(...step.archived);
     const archived = new Set(step.archived);
     for (const tracked of step.changed) {
-      this.#cases.put(tracked, archived.has(tracked.alert.id));
-      for (const id of [tracked.alert.incident, tracked.alert.fleet]) if (id !== undefined && this.#cases.tracked(id) !== undefined) this.#touched.add(id);
+      this.cases.put(tracked, archived.has(tracked.alert.id));
+      for (const id of [tracked.alert.incident, tracked.alert.fleet]) if (id !== undefined && this.cases.tracked(id) !== undefined) this.#touched.add(id);
     }
     for (const [rule, amount] of Object.entries(step.quieted)) this.#suppressed.add('quiet', rule, amount);
     this.#flap(step.transitions);
     for (const { alert } of step.changed) {
-      const tracked = this.#cases.alerts.get(alert.id);
+      const tracked = this.cases.alerts.get(alert.id);
       if (tracked !== undefined && !archived.has(alert.id)) this.#assign(tracked);
     }
     this.#mergeFleets(step.transitions);
@@ -104,7 +77,7 @@ export class IncidentDraft {
   repair(): void {
     for (const tracked of this.#state.alerts.values()) {
       const { incident } = tracked.alert;
-      if (tracked.alert.state !== 'pending' && (incident === undefined || this.#cases.tracked(incident) === undefined)) this.#assign(tracked);
+      if (tracked.alert.state !== 'pending' && (incident === undefined || this.cases.tracked(incident) === undefined)) this.#assign(tracked);
     }
     for (const id of this.#touched) this.#recompute(id);
   }
@@ -118,15 +91,15 @@ export class IncidentDraft {
     for (const [key, memory] of this.#state.flaps) {
       if (memory.since === undefined || !isSteady(memory, this.#now)) continue;
       this.#flaps.push({ dedupKey: key, since: null });
-      const alert = this.#cases.current.get(key)?.alert ?? this.#state.alerts.get(key)?.alert;
+      const alert = this.cases.current.get(key)?.alert ?? this.#state.alerts.get(key)?.alert;
       if (alert?.incident !== undefined) this.touch([alert.incident]);
     }
   }
 
   acknowledge(id: string, ack: Omit<Acknowledgement, 'seen'>): void {
-    const known = this.#cases.tracked(id);
+    const known = this.cases.tracked(id);
     if (known === undefined) return;
-    const open = this.#cases.membersOf(id).filter(({ alert }) => alert.state !== 'resolved' && alert.state !== 'archived');
+    const open = this.cases.membersOf(id).filter(({ alert }) => alert.state !== 'resolved' && alert.state !== 'archived');
     const { incident, track } = known;
     const seen: Acknowledgement['seen'] = {
       severity: incident.severity,
@@ -137,7 +110,7 @@ export class IncidentDraft {
       lineages: incident.lineages,
     };
     const rest = without(track, 'escalation');
-    this.#cases.incidents.set(id, { incident: { ...incident, acknowledged: { ...ack, seen }, changedAt: this.#now }, track: rest });
+    this.cases.incidents.set(id, { incident: { ...incident, acknowledged: { ...ack, seen }, changedAt: this.#now }, track: rest });
     for (const tracked of open) this.#setAcknowledged(tracked, 'acknowledged');
     this.#touched.add(id);
     this.#recompute(id);
@@ -149,8 +122,8 @@ export class IncidentDraft {
   }
 
   setFeedback(id: string, feedback: NonNullable<Incident['feedback']>): void {
-    const known = this.#cases.tracked(id);
-    if (known !== undefined) this.#cases.incidents.set(id, { ...known, incident: { ...known.incident, feedback, changedAt: this.#now } });
+    const known = this.cases.tracked(id);
+    if (known !== undefined) this.cases.incidents.set(id, { ...known, incident: { ...known.incident, feedback, changedAt: this.#now } });
   }
 
   /** Decides what each channel is told of every incident that was touched. Returns when to look at each again. */
@@ -161,9 +134,9 @@ export class IncidentDraft {
       (a, b) => Number(this.#isFleet(b)) - Number(this.#isFleet(a)) || Number(a.slice(INCIDENT.length)) - Number(b.slice(INCIDENT.length)),
     );
     for (const id of ids) {
-      const known = this.#cases.tracked(id);
+      const known = this.cases.tracked(id);
       if (known === undefined) continue;
-      const members = this.#cases.membersOf(id);
+      const members = this.cases.membersOf(id);
       const siblings = known.incident.kind === 'fleet' ? [] : members.map(({ alert }) => alert);
       const suppression = (tracked: Tracked): Suppression | undefined =>
         suppressionOf(known.incident.kind === 'fleet' ? withoutFleet(tracked.alert) : tracked.alert, tracked.track, siblings, context);
@@ -184,20 +157,20 @@ export class IncidentDraft {
       this.#rows.push(...plan.rows.map((row) => (row.incident === undefined ? row : { ...row, incident: { ...incident, channels: {} } })));
       const before = this.#state.incidents.get(id);
       const isChanged = before === undefined || !isEqual(before.incident, incident) || !isEqual(before.track, plan.track);
-      if (isChanged) this.#cases.incidents.set(id, { incident, track: plan.track });
-      else this.#cases.incidents.delete(id);
+      if (isChanged) this.cases.incidents.set(id, { incident, track: plan.track });
+      else this.cases.incidents.delete(id);
       due.set(id, Math.min(plan.dueAt, incident.acknowledged?.until ?? Number.POSITIVE_INFINITY));
     }
     return due;
   }
 
   body(): Partial<JournalBody> & Pick<JournalBody, 'outbox'> {
-    const incidents = [...this.#cases.incidents.values()];
+    const incidents = [...this.cases.incidents.values()];
     const suppressed = this.#suppressed.list();
     return {
       transitions: this.#transitions,
-      alerts: [...this.#cases.alerts.values()].map(({ alert }) => alert),
-      tracks: [...this.#cases.alerts.values()].map(({ track }) => track),
+      alerts: [...this.cases.alerts.values()].map(({ alert }) => alert),
+      tracks: [...this.cases.alerts.values()].map(({ track }) => track),
       archived: this.#archived,
       outbox: this.#rows,
       incidents: incidents.map(({ incident }) => incident),
@@ -208,18 +181,18 @@ export class IncidentDraft {
   }
 
   #isFleet(id: string): boolean {
-    return this.#cases.tracked(id)?.incident.kind === 'fleet';
+    return this.cases.tracked(id)?.incident.kind === 'fleet';
   }
 
   /** An alert that people may hear of belongs to the open incident of its key, or begins one. */
   #assign(tracked: Tracked): void {
     const { alert, track } = tracked;
-    if (track.announced === undefined || (alert.incident !== undefined && this.#cases.tracked(alert.incident) !== undefined)) return;
+    if (track.announced === undefined || (alert.incident !== undefined && this.cases.tracked(alert.incident) !== undefined)) return;
     const lineage = this.#config.canonical(alert.entity);
-    const open = [...this.#cases.incidentsOf(lineage)].find(({ incident }) => incident.state !== 'resolved');
+    const open = [...this.cases.incidentsOf(lineage)].find(({ incident }) => incident.state !== 'resolved');
     const id = open?.incident.id ?? this.#open(alert, { kind: 'key', lineage, label: alert.label });
-    this.#cases.put({ alert: { ...alert, incident: id }, track });
-    this.#cases.memberKeys(id).add(alert.dedupKey);
+    this.cases.put({ alert: { ...alert, incident: id }, track });
+    this.cases.memberKeys(id).add(alert.dedupKey);
     this.#touched.add(id);
   }
 
@@ -242,10 +215,10 @@ export class IncidentDraft {
       suppressed: 0,
       channels: {},
     };
-    this.#cases.incidents.set(id, { incident, track: { id, waitUntil: this.#now + this.#config.waits[alert.severity], channels: {} } });
+    this.cases.incidents.set(id, { incident, track: { id, waitUntil: this.#now + this.#config.waits[alert.severity], channels: {} } });
     this.#touched.add(id);
     if (parts.kind === 'key') {
-      this.#cases.addLineage(parts.lineage, id);
+      this.cases.addLineage(parts.lineage, id);
     }
     return id;
   }
@@ -255,15 +228,15 @@ export class IncidentDraft {
     const fresh = new Map<string, Tracked[]>();
     for (const { alert: id, to, cause } of transitions) {
       if (to !== 'firing' || (cause !== 'confirmed' && cause !== 'reopened')) continue;
-      const tracked = this.#cases.alerts.get(id);
+      const tracked = this.cases.alerts.get(id);
       if (tracked === undefined || tracked.track.announced === undefined || tracked.alert.fleet !== undefined) continue;
       fresh.set(tracked.alert.rule, [...(fresh.get(tracked.alert.rule) ?? []), tracked]);
     }
     for (const [rule, found] of fresh) {
-      const open = [...this.#state.incidents.values(), ...this.#cases.incidents.values()].find(
+      const open = [...this.#state.incidents.values(), ...this.cases.incidents.values()].find(
         ({ incident }) => incident.kind === 'fleet' && incident.rule === rule && incident.state !== 'resolved' && incident.state !== 'archived',
       );
-      const candidates = open === undefined ? this.#cases.recentlyFired(rule, this.#now - FLEET_WITHIN_MS) : found;
+      const candidates = open === undefined ? this.cases.recentlyFired(rule, this.#now - FLEET_WITHIN_MS) : found;
       const lineages = new Set(candidates.map(({ alert }) => this.#config.canonical(alert.entity)));
       const first = candidates[0];
       if (first === undefined || (open === undefined && lineages.size < this.#config.fleetLineages)) continue;
@@ -275,23 +248,23 @@ export class IncidentDraft {
   }
 
   #joinFleet({ alert: { id } }: Tracked, fleet: string): void {
-    const tracked = this.#cases.alert(id);
+    const tracked = this.cases.alert(id);
     if (tracked === undefined) return;
-    this.#cases.put({ alert: { ...tracked.alert, fleet }, track: tracked.track });
-    this.#cases.memberKeys(fleet).add(tracked.alert.dedupKey);
+    this.cases.put({ alert: { ...tracked.alert, fleet }, track: tracked.track });
+    this.cases.memberKeys(fleet).add(tracked.alert.dedupKey);
     const own = tracked.alert.incident;
-    const known = own === undefined ? undefined : this.#cases.tracked(own);
+    const known = own === undefined ? undefined : this.cases.tracked(own);
     if (own === undefined || known === undefined) return;
-    this.#cases.incidents.set(own, { ...known, incident: { ...known.incident, fleet } });
+    this.cases.incidents.set(own, { ...known, incident: { ...known.incident, fleet } });
     this.#touched.add(own);
   }
 
   /** The incident as its alerts make it. */
   #recompute(id: string): void {
-    const known = this.#cases.tracked(id);
+    const known = this.cases.tracked(id);
     if (known === undefined) return;
     const { incident, track } = known;
-    const members = this.#cases.membersOf(id);
+    const members = this.cases.membersOf(id);
     const alerts = members.map((member) => member.alert);
     const state = stateOf(alerts);
     const isOver = state === 'resolved' || state === 'archived';
@@ -299,13 +272,13 @@ export class IncidentDraft {
     const worst = alerts.toSorted(byWorst);
     const newest = worst[0];
     const names = [...new Set([...worst.slice(0, ALERTS_LISTED).map((alert) => alert.id), ...incident.alerts])].slice(0, ALERTS_LISTED);
-    const joined = alerts.filter((alert) => !this.#cases.wasMember(id, alert)).length;
+    const joined = alerts.filter((alert) => !this.cases.wasMember(id, alert)).length;
     // Counted over what is stored: this may be called twice within one decision.
     const base = this.#state.incidents.get(id)?.incident;
     const lineages = incident.kind === 'fleet' ? (base?.lineages ?? 0) + joined : 1;
     const rest = without(incident, 'resolvedAt', 'resolution');
     const ended = alerts.findLast((alert) => alert.resolution !== undefined)?.resolution ?? incident.resolution;
-    const risk = incident.kind === 'fleet' ? undefined : this.#riskOf(track, members);
+    const risk = incident.kind === 'fleet' ? undefined : riskOf(this.#state.incidents.get(track.id)?.track.risk, this.#freshOf(members), this.#now);
     const next: Incident = {
       ...rest,
       state,
@@ -327,30 +300,19 @@ export class IncidentDraft {
     const settled = isOver && next.acknowledged !== undefined ? withoutAck(next) : next;
     const isChanged = !isEqual({ ...settled, changedAt: 0 }, { ...incident, changedAt: 0 });
     const waitUntil = wasOver && !isOver ? { waitUntil: this.#now } : {};
-    this.#cases.incidents.set(id, {
+    this.cases.incidents.set(id, {
       incident: isChanged ? { ...settled, changedAt: this.#now } : incident,
       track: { ...track, ...waitUntil, ...(risk === undefined ? {} : { risk }) },
     });
   }
 
-  #riskOf(track: IncidentTrack, members: readonly Tracked[]): IncidentTrack['risk'] {
-    let risk = this.#state.incidents.get(track.id)?.track.risk;
-    for (const { alert } of members) {
-      if (!this.#cases.alerts.has(alert.id)) continue;
-      const before = this.#state.alerts.get(alert.dedupKey)?.alert;
-      const fresh = alert.findings - (before?.id === alert.id && before.incident === alert.incident ? before.findings : 0);
-      if (fresh > 0) risk = addRisk(risk, { rule: alert.rule, score: alert.score, amount: fresh, at: this.#now });
-    }
-    return risk;
-  }
-
   /** What goes beyond what the person saw ends the acknowledgement; what does not is theirs as well. */
   #breakAcks(): void {
     for (const id of this.#touched) {
-      const known = this.#cases.tracked(id);
+      const known = this.cases.tracked(id);
       const acknowledged = known?.incident.acknowledged;
       if (known === undefined || acknowledged === undefined) continue;
-      const open = this.#cases.membersOf(id).filter(({ alert }) => alert.state === 'firing' || alert.state === 'acknowledged');
+      const open = this.cases.membersOf(id).filter(({ alert }) => alert.state === 'firing' || alert.state === 'acknowledged');
       const why = beyond(known.incident, acknowledged, open, (alert) => this.#familyOf(alert));
       if (why !== undefined) this.#endAck(id, 'ack_broken', why);
       else for (const tracked of open) if (tracked.alert.state === 'firing') this.#setAcknowledged(tracked, 'acknowledged');
@@ -359,11 +321,11 @@ export class IncidentDraft {
   }
 
   #endAck(id: string, cause: TransitionCause, why: string): void {
-    const known = this.#cases.tracked(id);
+    const known = this.cases.tracked(id);
     if (known?.incident.acknowledged === undefined) return;
     const incident: Incident = { ...withoutAck(known.incident), ackEnded: { at: this.#now, why }, changedAt: this.#now };
-    this.#cases.incidents.set(id, { incident, track: { ...known.track, escalation: { from: this.#now, done: 0 } } });
-    const members = this.#cases.membersOf(id);
+    this.cases.incidents.set(id, { incident, track: { ...known.track, escalation: { from: this.#now, done: 0 } } });
+    const members = this.cases.membersOf(id);
     for (const tracked of members) this.#setAcknowledged(tracked, cause);
     this.#touched.add(id);
     this.#recompute(id);
@@ -375,11 +337,11 @@ export class IncidentDraft {
     const { alert, track } = tracked;
     const isOn = cause === 'acknowledged';
     if (alert.state === 'recovering' && (track.isAcknowledged === true) !== isOn) {
-      this.#cases.put({ alert, track: isOn ? { ...track, isAcknowledged: true } : without(track, 'isAcknowledged') });
+      this.cases.put({ alert, track: isOn ? { ...track, isAcknowledged: true } : without(track, 'isAcknowledged') });
     } else if (alert.state === (isOn ? 'firing' : 'acknowledged')) {
       const to = isOn ? 'acknowledged' : 'firing';
       this.#transitions.push({ at: this.#now, alert: alert.id, from: alert.state, to, cause });
-      this.#cases.put({ alert: { ...alert, state: to }, track: { ...track, since: this.#now } });
+      this.cases.put({ alert: { ...alert, state: to }, track: { ...track, since: this.#now } });
     }
   }
 
@@ -387,7 +349,7 @@ export class IncidentDraft {
   #recomputeOthers(members: readonly Tracked[], id: string): void {
     const others = new Set(members.flatMap(({ alert }) => [alert.incident, alert.fleet]));
     for (const other of others) {
-      if (other === undefined || other === id || this.#cases.tracked(other) === undefined) continue;
+      if (other === undefined || other === id || this.cases.tracked(other) === undefined) continue;
       this.#touched.add(other);
       this.#recompute(other);
     }
@@ -401,7 +363,7 @@ export class IncidentDraft {
     }
     for (const [key, memory] of keys) {
       if (memory === undefined || memory.since !== undefined || !isRestless(memory, this.#now)) continue;
-      const alert = (this.#cases.current.get(key) ?? this.#state.alerts.get(key))?.alert;
+      const alert = (this.cases.current.get(key) ?? this.#state.alerts.get(key))?.alert;
       const isExempt = alert !== undefined && alert.severity === 'critical' && this.#config.rules.get(alert.rule)?.isTripwire === true;
       if (!isExempt) this.#flaps.push({ dedupKey: key, since: this.#now });
     }
@@ -411,7 +373,7 @@ export class IncidentDraft {
     let amount = 0;
     for (const tracked of members) {
       const { alert } = tracked;
-      if (!this.#cases.alerts.has(alert.id) || (alert.state !== 'firing' && alert.state !== 'acknowledged')) continue;
+      if (!this.cases.alerts.has(alert.id) || (alert.state !== 'firing' && alert.state !== 'acknowledged')) continue;
       const before = this.#state.alerts.get(alert.dedupKey)?.alert;
       const fresh = alert.findings - (before?.id === alert.id ? before.findings : 0);
       const held = fresh > 0 ? suppression(tracked) : undefined;
@@ -420,6 +382,16 @@ export class IncidentDraft {
       amount += fresh;
     }
     return amount;
+  }
+
+  /** Members with breaches that the state does not have in this incident yet, and how many. */
+  #freshOf(members: readonly Tracked[]): readonly { readonly rule: string; readonly score: number; readonly amount: number }[] {
+    return members.flatMap(({ alert }) => {
+      if (!this.cases.alerts.has(alert.id)) return [];
+      const before = this.#state.alerts.get(alert.dedupKey)?.alert;
+      const amount = alert.findings - (before?.id === alert.id && before.incident === alert.incident ? before.findings : 0);
+      return amount > 0 ? [{ rule: alert.rule, score: alert.score, amount }] : [];
+    });
   }
 
   #familyOf(alert: Alert): string {

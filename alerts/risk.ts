@@ -20,6 +20,15 @@ export function addRisk(
   return { at: Math.max(risk?.at ?? at, at), rules: { ...rules, [rule]: { sum: Math.min(max * CAP, known.sum + score * amount), max } } };
 }
 
+/** The risk with many in it. */
+export function riskOf(
+  risk: IncidentTrack['risk'],
+  findings: readonly { readonly rule: string; readonly score: number; readonly amount: number }[],
+  at: EpochMs,
+): IncidentTrack['risk'] {
+  return findings.reduce<IncidentTrack['risk']>((sum, finding) => addRisk(sum, { ...finding, at }), risk);
+}
+
 /** Over all rules, at a time. */
 export function riskAt(risk: IncidentTrack['risk'], now: EpochMs): number {
   return Object.values(decayed(risk, now)).reduce((sum, rule) => sum + rule.sum, 0);

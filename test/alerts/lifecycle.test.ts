@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { JournalBody } from '../../core/alert.ts';
+import type { Alert, JournalBody } from '../../core/alert.ts';
 import type { Evaluation } from '../../core/finding.ts';
 import { type EntityId, type EpochMs, entityId } from '../../core/types.ts';
 import { MINUTE_MS, startOf } from '../../core/window.ts';
@@ -76,15 +76,13 @@ class Machine {
 /** What is news to people in a change. */
 function wordsOf(before: Tracked | undefined, { alert, track }: Tracked): readonly string[] {
   const known = before?.alert.id === alert.id ? before : undefined;
-  const was = known?.track.announced;
-  const is = track.announced;
+  const [was, is] = [known?.track.announced, track.announced];
   const words: string[] = [];
   if (is !== undefined && was === undefined) words.push(`fired ${is.severity}`);
-  else if (is !== undefined && was !== undefined && is.reopens > was.reopens) words.push(`reopened ${is.severity}`);
-  else if (is !== undefined && was !== undefined && is.severity !== was.severity) words.push(`severity_up ${is.severity}`);
-  const isOver = alert.state === 'resolved' || alert.state === 'archived';
-  const wasOver = known !== undefined && (known.alert.state === 'resolved' || known.alert.state === 'archived');
-  if (isOver && !wasOver && alert.firedAt !== undefined) words.push(`resolved ${alert.severity}`);
+  else if (is !== undefined && is.reopens !== was?.reopens) words.push(`reopened ${is.severity}`);
+  else if (is !== undefined && is.severity !== was?.severity) words.push(`severity_up ${is.severity}`);
+  const isOver = (each: Alert | undefined): boolean => each?.state === 'resolved' || each?.state === 'archived';
+  if (isOver(alert) && !isOver(known?.alert) && alert.firedAt !== undefined) words.push(`resolved ${alert.severity}`);
   return words;
 }
 
