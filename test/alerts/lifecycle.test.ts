@@ -73,7 +73,6 @@ class Machine {
   }
 }
 
-/** What is news to people in a change. */
 function wordsOf(before: Tracked | undefined, { alert, track }: Tracked): readonly string[] {
   const known = before?.alert.id === alert.id ? before : undefined;
   const [was, is] = [known?.track.announced, track.announced];
@@ -91,7 +90,6 @@ const critical = (minute: number): Evaluation => breach({ minute, severity: 'cri
 const clear = (minute: number): Evaluation => quiet({ minute });
 const hold = (minute: number): Evaluation => quiet({ minute, verdict: 'hold' });
 
-/** Minutes `from` to `to`, all clear. */
 function allClear(machine: Machine, from: number, to: number): Machine {
   for (let minute = from; minute <= to; minute++) machine.closed(minute, [clear(minute)]);
   return machine;
@@ -395,8 +393,7 @@ describe('catching up', () => {
 
   test('who was told before an outage is told that it ended, however late', () => {
     const machine = new Machine().closed(0, [critical(0)]);
-    const now = hoursLater(9);
-    for (let minute = 1; minute <= 12; minute++) machine.closed(minute, [clear(minute)], now);
+    for (let minute = 1; minute <= 12; minute++) machine.closed(minute, [clear(minute)], hoursLater(9));
     expect(machine.told).toEqual(['fired critical', 'resolved critical']);
     expect(machine.alert).toMatchObject({ resolvedAt: T0 + 12 * MINUTE_MS });
   });
