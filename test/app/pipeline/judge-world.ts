@@ -106,7 +106,7 @@ export class JudgeWorld {
   constructor(now: number, rules = `{request_rate: {warning: off, critical: ${LIMIT}}}`) {
     this.clock = new VirtualClock(now);
     const folder = mkdtempSync(join(tmpdir(), 'keywatch seat '));
-    writeFileSync(join(folder, 'keywatch.yml'), `lateness: 5s\nrules: ${rules}\n`);
+    writeFileSync(join(folder, 'keywatch.yml'), `lateness: 5s\nalerts: { survey: 0 }\nrules: ${rules}\n`);
     this.#config = loadConfig({ env: { HOME: '/home/kw' }, cwd: folder }).config;
     rmSync(folder, { recursive: true });
   }
