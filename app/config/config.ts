@@ -105,6 +105,12 @@ export type Config = {
     /** 0: none. */
     readonly surveyMs: number;
     readonly escalation: EscalationSteps;
+    readonly links: {
+      /** Without a slash at its end. */
+      readonly kibana: string | undefined;
+      /** For all rules, or by rule. */
+      readonly runbook: string | Readonly<Record<string, string>> | undefined;
+    };
     readonly digest: { readonly enabled: boolean; readonly at: string; readonly timezone: string };
   };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };

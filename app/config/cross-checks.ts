@@ -23,6 +23,7 @@ export function referenceFaults(tree: unknown): Fault[] {
     ...duplicateKeyFaults(tree),
     ...successorFaults(tree),
     ...channelFaults(tree),
+    ...linkFaults(tree),
     ...stdinFaults(tree),
     ...pepperFaults(tree),
     ...kafkaFaults(tree),
@@ -165,6 +166,19 @@ function channelFaults(tree: unknown): Fault[] {
   const fallback = section(tree, 'alerts', 'fallback');
   if (typeof fallback === 'string' && !seen.has(fallback))
     faults.push({ path: ['alerts', 'fallback'], message: `there is no channel ${shown(fallback)} under alerts.channels${didYouMean(fallback, seen.keys())}` });
+  return faults;
+}
+
+/** A link must not lead to what is not there. */
+function linkFaults(tree: unknown): Fault[] {
+  const faults: Fault[] = [];
+  if (typeof section(tree, 'alerts', 'links', 'kibana') === 'string' && section(tree, 'store', 'elasticsearch') === undefined)
+    faults.push({ path: ['alerts', 'links', 'kibana'], message: 'without store.elasticsearch there is nothing to see in Kibana; leave it out' });
+  const runbook = section(tree, 'alerts', 'links', 'runbook');
+  const rules = RULES.map(({ id }) => id);
+  for (const rule of isRecord(runbook) ? Object.keys(runbook) : [])
+    if (!rules.includes(rule))
+      faults.push({ path: ['alerts', 'links', 'runbook', rule], message: `there is no rule ${shown(rule)}${didYouMean(rule, rules)}` });
   return faults;
 }
 

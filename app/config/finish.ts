@@ -91,6 +91,7 @@ export class Finish {
         ownerMail: parsed.alerts.ownerMail ?? (parsed.alerts.channels['email'] ?? [])[0]?.name,
         surveyMs: parsed.alerts.survey,
         escalation: escalationSteps(parsed.alerts.escalation),
+        links: { kibana: parsed.alerts.links.kibana?.replace(/\/+$/, ''), runbook: parsed.alerts.links.runbook },
         digest: { ...parsed.alerts.digest, timezone: zoneOf(parsed.alerts.digest.timezone) },
       },
       log: parsed.log,

@@ -18,6 +18,7 @@ import { JournalFollower } from './journal-follower.ts';
 import { JudgeSeat } from './judge-seat.ts';
 import { Judging } from './judging.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
+import { linksOf } from './links.ts';
 import type { PipelineOptions, SharedBus, Stores } from './pipeline-options.ts';
 import { ProgressTable, UNHEARD_MAX_MS } from './progress-table.ts';
 import { isWorldFault } from './world-fault.ts';
@@ -142,6 +143,7 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
         clock,
         random: Math.random,
         series: (alert) => seriesOf(store, alert),
+        links: linksOf(config),
         onEvent: parts.onEvent,
       }),
   });

@@ -18,7 +18,7 @@ function documented(): ReadonlyMap<string, string> {
 const WHOLE = ['sources[].map', 'format.map', 'plans.<name>.rules', 'keys[].rules'];
 
 /** Without them in the file none of their settings is in force. */
-const OFF = ['http', 'store.elasticsearch'];
+const OFF = ['api', 'http', 'store.elasticsearch'];
 
 /** Every setting that the schema knows. */
 function known(shape: Shape = rootShape(), path = ''): readonly string[] {

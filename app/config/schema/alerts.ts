@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ChannelKind } from '../../../alerts/notify/channel.ts';
 import { CHANNEL_KINDS } from '../../../alerts/notify/registry.ts';
 import { SEVERITIES } from '../../../core/types.ts';
-import { duration, secretRef, text, textRef } from './fields.ts';
+import { duration, secretRef, text, textRef, webAddress } from './fields.ts';
 import { routesSchema, timezone } from './routes.ts';
 
 const name = text().describe('Name of the channel in this file, in messages and in the log.');
@@ -51,6 +51,22 @@ export const alertsSchema = z
       .describe(
         'What happens when nobody acknowledges. Default: people on duty are called by name, of a critical incident after 10 minutes, of a high one after 30.',
       )
+      .prefault({}),
+    links: z
+      .strictObject({
+        kibana: webAddress('https://kibana.example.com')
+          .describe(
+            'Where Kibana is, with its space (/s/name) if it is not the default one: messages link to the minutes of the key. Needs store.elasticsearch.',
+          )
+          .optional(),
+        runbook: z
+          .union([webAddress('https://wiki.example.com/api-keys'), z.record(text(), webAddress('https://wiki.example.com/api-keys'))], {
+            error: 'expected an address such as https://wiki.example.com/api-keys, or one for each rule: {error_rate: https://…}',
+          })
+          .describe('What to do: one address, or one for each rule by its name; a rule that is not named has none.')
+          .optional(),
+      })
+      .describe('Where messages lead, beside the dossier (publicUrl).')
       .prefault({}),
     digest: z
       .strictObject({

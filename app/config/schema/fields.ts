@@ -70,6 +70,14 @@ export function openText(): z.ZodType<string, string> {
   });
 }
 
+/** An address of the web without a password in it: people see it, and messages begin links with it. */
+export function webAddress(example: string): z.ZodType<string, string> {
+  return z.url({ protocol: /^https?$/, error: `expected an address such as ${example}` }).check((context) => {
+    if (/^https?:\/\/[^/]*@/i.test(context.value))
+      context.issues.push({ code: 'custom', input: context.value, message: 'a password must not stand in an address that people see', params: HIDES_VALUE });
+  });
+}
+
 /** One text or a list of texts. */
 export function texts(expected: string): z.ZodType<readonly string[], string | string[]> {
   return z.union([z.string(), z.array(z.string())], { error: expected }).transform((input, context) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { alertsSchema } from './alerts.ts';
 import { apiSchema } from './api.ts';
-import { duration, secretRef, texts } from './fields.ts';
+import { duration, secretRef, texts, webAddress } from './fields.ts';
 import { httpSchema, opsSchema } from './http.ts';
 import { keysSchema } from './keys.ts';
 import { plansSchema, rulesSchema } from './rules.ts';
@@ -43,9 +43,8 @@ export const configSchema = z
       .strictObject({ level: z.enum(LOG_LEVELS).prefault('info') })
       .describe('The log of Keywatch itself, on stderr.')
       .prefault({}),
-    publicUrl: z
-      .url({ protocol: /^https?$/, error: 'expected an address such as https://keywatch.example.com' })
-      .describe('Where people reach this installation; links in messages begin with it.')
+    publicUrl: webAddress('https://keywatch.example.com')
+      .describe('Where people reach the API of this installation; links in messages begin with it.')
       .optional(),
   })
   .meta({ title: 'Keywatch configuration' });
