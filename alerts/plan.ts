@@ -1,4 +1,4 @@
-import type { Alert, IncidentTrack, NotificationKind, OutboxRow } from '../core/alert.ts';
+import { type Alert, type IncidentTrack, type NotificationKind, OPEN_STATES, type OutboxRow } from '../core/alert.ts';
 import type { ChannelMemory, Incident, Standing, Suppression } from '../core/incident.ts';
 import { type DurationMs, type EpochMs, type Severity, severityRank } from '../core/types.ts';
 import { HOUR_MS, MINUTE_MS } from '../core/window.ts';
@@ -84,6 +84,8 @@ class PlanDraft {
   readonly #input: PlanInput;
   /** Firing alerts that people may hear of, worst first. */
   readonly #audible: readonly Alert[];
+  /** The same and those that recover already: whoever knows nothing of it hears that it fired. */
+  readonly #untold: readonly Alert[];
   readonly #firing: readonly Alert[];
   /** Why the worst of the others is not told. */
   readonly #held: Suppression | undefined;
@@ -96,10 +98,12 @@ class PlanDraft {
   constructor(input: PlanInput) {
     this.#input = input;
     const { incident, track, members } = input;
-    const open = members.filter(({ alert }) => alert.state === 'firing' || alert.state === 'acknowledged').toSorted((a, b) => byWorst(a.alert, b.alert));
+    const open = members.filter(({ alert }) => OPEN_STATES.includes(alert.state)).toSorted((x, y) => byWorst(x.alert, y.alert));
     const judged = open.map((tracked) => ({ alert: tracked.alert, held: input.suppression(tracked) }));
-    this.#firing = open.map(({ alert }) => alert);
-    this.#audible = judged.filter(({ held }) => held === undefined).map(({ alert }) => alert);
+    const isFiring = (alert: Alert): boolean => alert.state !== 'recovering';
+    this.#firing = open.map(({ alert }) => alert).filter(isFiring);
+    this.#untold = judged.filter(({ held }) => held === undefined).map(({ alert }) => alert);
+    this.#audible = this.#untold.filter(isFiring);
     this.#held = judged.find(({ held }) => held !== undefined)?.held;
     this.#standings = { ...incident.channels };
     this.#memories = { ...track.channels };
@@ -146,7 +150,7 @@ class PlanDraft {
   #look({ name, hasThreads }: PlanChannel): void {
     const { incident, track, now, routing, waits } = this.#input;
     const memory = this.#memories[name];
-    const routed = this.#audible.filter((alert) => routing(alert).channels.has(name));
+    const routed = (memory === undefined ? this.#untold : this.#audible).filter((alert) => routing(alert).channels.has(name));
     const worst = routed[0];
     if (worst === undefined) return this.#mute(name, memory);
     if (incident.acknowledged !== undefined) {
