@@ -14,15 +14,16 @@ import { printPath, printPlace } from '../config/diagnostic.ts';
 import { loadPepper } from '../pepper.ts';
 import { FlowStats } from '../pipeline/flow-stats.ts';
 import { isWorldFault } from '../pipeline/judge-seat.ts';
+import { openPatiently } from '../pipeline/patient-open.ts';
 import { Pipeline, ROLES, type Role } from '../pipeline/pipeline.ts';
 import { runLog } from '../pipeline/run-log.ts';
 import { housekeeping, startSchedule } from '../pipeline/schedule.ts';
 import { startApi } from '../wire/api.ts';
 import { httpIngest } from '../wire/http.ts';
-import { canSplitRoles, isShared, sharedBusOf } from '../wire/kafka.ts';
+import { canSplitRoles, isKafkaAway, isShared, sharedBusOf } from '../wire/kafka.ts';
 import { startOps } from '../wire/ops.ts';
 import { sourceNames, sourcesOf } from '../wire/sources.ts';
-import { openStores } from '../wire/stores.ts';
+import { isStoreAway, openStores } from '../wire/stores.ts';
 
 type Options = ConfigOptions & { readonly roles: ReadonlySet<Role> };
 
@@ -85,16 +86,27 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
   const geo = config.enrich.databases.length === 0 ? undefined : places.geo;
   // Names one start of one process: in the lease, on the bus and among the members of the group.
   const holder = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
-  const onProblem = (message: string): void => log.warn(message);
+  let pipeline: Pipeline | undefined;
+  /** The last thing in the way of a start that is not over. */
+  let waitsFor: string | undefined;
+  const onProblem = (message: string): void => {
+    if (pipeline === undefined) waitsFor = message;
+    log.warn(message);
+  };
   using stop = stopOnSignals((signal) => log.info(`${signal}: storing what was read, then stopping`));
   const deps = { clock, pepper, holder, onProblem, stdin: io.stdin, signal: stop.signal };
   try {
     await using stack = new AsyncDisposableStack();
     const http = roles.has('http') ? httpIngest(config, deps) : undefined;
-    if (http !== undefined) stack.use(http);
     let flow: FlowStats | undefined;
-    const pipeline = stack.use(
-      await Pipeline.open({
+    const isDefault = layers.origin(['ops', 'listen']).kind === 'default';
+    // First, so that whoever watches hears what a start waits for.
+    stack.use(await startOps(config, { pipeline: () => pipeline, waitsFor: () => waitsFor, flow: () => flow, http, clock, onProblem, isDefault }));
+    if (http !== undefined) stack.use(http);
+    const open = (): Promise<Pipeline> => {
+      // What an attempt that failed has counted is counted again.
+      flow = undefined;
+      return Pipeline.open({
         config,
         pepper,
         holder,
@@ -112,24 +124,34 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
         onLead: (isLeading) => {
           if (isOneOfMany) log.info(isLeading ? 'this process judges now' : 'this process does not judge any more');
         },
-      }),
-    );
-    const isDefault = layers.origin(['ops', 'listen']).kind === 'default';
+      });
+    };
+    pipeline = await openPatiently(open, {
+      clock,
+      signal: stop.signal,
+      isAway: (error): error is Error => isStoreAway(error) || isKafkaAway(error),
+      onWait: (reason) => onProblem(`${reason}; waiting for it: nothing is read yet, tried again after 1 s, then less often, at most 30 s apart`),
+      onOver: () => log.info('it answers now; going on'),
+    });
+    if (pipeline === undefined) {
+      log.info('stopped before the start was over; nothing was read');
+      return;
+    }
+    const running = stack.use(pipeline);
     const api = await startApi(config, { clock, onProblem });
     if (api !== undefined) log.info(`the API is at ${config.api?.tls === undefined ? 'http' : 'https'}://${stack.use(api).address}/v1`);
-    stack.use(await startOps(config, { pipeline, flow, http, clock, onProblem, isDefault }));
-    using schedule = startSchedule(pipeline, config, { clock, log });
+    using schedule = startSchedule(running, config, { clock, log });
     const channels = config.alerts.channels.map(({ name }) => name);
     const names = [...sources.flatMap(sourceNames), ...(http?.address === undefined ? [] : [`http://${http.address}/v1/events`])];
     log.info(
       `${names.length === 0 ? `waiting to judge` : `watching ${names.join(', ')}`}; data in ${config.store.elasticsearch === undefined ? directory : config.store.elasticsearch.nodes.join(', ')}; ` +
         `${channels.length === 0 ? 'no channel is configured, so alerts are only logged here' : `telling ${channels.join(', ')}`}${file === undefined ? '; no configuration file' : ''}`,
     );
-    await http?.listen(() => pipeline.partitions());
-    await pipeline.run(stop.signal);
-    unstored = pipeline.unstored;
+    await http?.listen(() => running.partitions());
+    await running.run(stop.signal);
+    unstored = running.unstored;
     schedule[Symbol.dispose]();
-    if (!isOneOfMany) await housekeeping(pipeline, config, clock, log);
+    if (!isOneOfMany) await housekeeping(running, config, clock, log);
   } catch (error) {
     if (isWorldFault(error) && error instanceof Error) throw new CliError(error.message, undefined, { cause: error });
     throw error;

@@ -6,7 +6,9 @@ import { kafkaBus } from '../../ingest/kafka/bus.ts';
 import { kafkaBusReader } from '../../ingest/kafka/bus-reader.ts';
 import { type KafkaClient, openKafka } from '../../ingest/kafka/client.ts';
 import { deadLetterTopic } from '../../ingest/kafka/dead-letter-topic.ts';
+import { KafkaFault } from '../../ingest/kafka/fault.ts';
 import { kafkaPublisher } from '../../ingest/kafka/publisher.ts';
+import { reachKafka } from '../../ingest/kafka/reach.ts';
 import { kafkaSource } from '../../ingest/kafka/source.ts';
 import type { QuarantinedBatch } from '../../ingest/kafka/source-options.ts';
 import type { Step, Steps } from '../../ingest/ingest-options.ts';
@@ -40,10 +42,14 @@ export function kafkaOf(config: Config): KafkaConfig | undefined {
   return config.sources.find((source) => source.kind === 'kafka')?.kafka;
 }
 
-export function connectKafka(kafka: KafkaConfig, deps: { readonly clientId: string; readonly onProblem: (message: string) => void }): KafkaClient {
+export function connectKafka(
+  kafka: KafkaConfig,
+  deps: { readonly clientId: string; readonly onProblem: (message: string) => void; readonly retries?: number },
+): KafkaClient {
   return openKafka({
     brokers: kafka.brokers,
     clientId: deps.clientId,
+    ...(deps.retries === undefined ? {} : { retries: deps.retries }),
     ...(kafka.tls === undefined ? {} : { tls: kafka.tls }),
     ...(kafka.sasl === undefined ? {} : { sasl: kafka.sasl }),
     log: (level, text) => {
@@ -62,10 +68,21 @@ export function canSplitRoles(config: Config): boolean {
   return kafkaOf(config) !== undefined && config.store.elasticsearch !== undefined;
 }
 
+/** True where Kafka is away and may come back by itself; not for a refused login. */
+export function isKafkaAway(error: unknown): error is Error {
+  return error instanceof KafkaFault && error.isRetryable;
+}
+
 /** What the processes of this installation talk over; undefined where each hears only itself. */
 export function sharedBusOf(config: Config, deps: KafkaDeps): (() => Promise<SharedBus>) | undefined {
   const kafka = kafkaOf(config);
-  return kafka === undefined || !canSplitRoles(config) ? undefined : () => openKafkaBus(kafka, deps);
+  return kafka === undefined || !canSplitRoles(config) ? undefined : () => openReachedBus(kafka, deps);
+}
+
+/** The brokers are asked first: whoever starts before them can then say in one line what it waits for. */
+async function openReachedBus(kafka: KafkaConfig, deps: KafkaDeps): Promise<SharedBus> {
+  await reachKafka(connectKafka(kafka, { clientId: `keywatch-start-${deps.holder}`, onProblem: () => undefined, retries: 0 }));
+  return openKafkaBus(kafka, deps);
 }
 
 /** What the processes tell each other, over the cluster that they read from. */
@@ -82,7 +99,12 @@ export async function openKafkaBus(kafka: KafkaConfig, deps: KafkaDeps): Promise
   const opened = stack.move();
   return {
     publisher: bus,
-    reader: () => kafkaBusReader(client, { topic: kafka.busTopic }, { clock: deps.clock, onProblem: deps.onProblem }),
+    reader: () =>
+      kafkaBusReader(
+        client,
+        { topic: kafka.busTopic },
+        { clock: deps.clock, onProblem: deps.onProblem, ...(deps.signal === undefined ? {} : { signal: deps.signal }) },
+      ),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

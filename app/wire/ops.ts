@@ -15,8 +15,11 @@ import type { HttpIngest } from './http.ts';
 const JUDGE_LAG_MAX_MS = 20 * MINUTE_MS;
 
 export type OpsDeps = {
-  readonly pipeline: Pipeline;
-  readonly flow: FlowStats | undefined;
+  /** Undefined while it is not open yet: a server that it needs may be away. */
+  readonly pipeline: () => Pipeline | undefined;
+  /** What it waits for meanwhile. */
+  readonly waitsFor: () => string | undefined;
+  readonly flow: () => FlowStats | undefined;
   readonly http: HttpIngest | undefined;
   readonly clock: Clock;
   readonly onProblem: (message: string) => void;
@@ -39,7 +42,9 @@ export async function startOps(config: Config, deps: OpsDeps): Promise<AsyncDisp
   }
 }
 
-function checksOf({ pipeline, http, clock }: OpsDeps): readonly HealthCheck[] {
+export function checksOf({ pipeline: current, waitsFor, http, clock }: Omit<OpsDeps, 'flow' | 'onProblem' | 'isDefault'>): readonly HealthCheck[] {
+  const pipeline = current();
+  if (pipeline === undefined) return [{ name: 'start', ok: false, text: waitsFor() ?? 'not everything is open yet' }];
   const partitions = pipeline.partitions();
   const trouble = partitions.find((partition) => partition.trouble !== undefined)?.trouble;
   const checks: HealthCheck[] = [{ name: 'store', ok: trouble === undefined, text: trouble ?? 'takes what is read' }];
@@ -91,7 +96,10 @@ export function positionStats(
   };
 }
 
-function statsOf({ pipeline, flow, http }: OpsDeps): MetricsStats {
+function statsOf({ pipeline: current, flow: counters, http }: OpsDeps): MetricsStats {
+  const pipeline = current();
+  if (pipeline === undefined) return {};
+  const flow = counters();
   const partitions = pipeline.partitions();
   const names = new Map(partitions.map((partition) => [partition.sourceId, partition.sourceName]));
   const nameOf = (id: number): string => names.get(id) ?? String(id);

@@ -6,6 +6,7 @@ import type { EpochMs } from '../../core/types.ts';
 import { BULK_LATENCY_BOUNDS_MS, type BulkStats } from '../../storage/elasticsearch/bulk-stats.ts';
 import { BulkWriter } from '../../storage/elasticsearch/bulk-writer.ts';
 import { openElasticsearch, type Elasticsearch } from '../../storage/elasticsearch/client.ts';
+import { ElasticsearchFault } from '../../storage/elasticsearch/fault.ts';
 import { openCommandInbox as openIndexedInbox } from '../../storage/elasticsearch/command-inbox.ts';
 import { openJournal as openIndexedJournal } from '../../storage/elasticsearch/journal.ts';
 import { readCapabilities } from '../../storage/elasticsearch/capabilities.ts';
@@ -27,6 +28,11 @@ export type StoresDeps = {
   /** Aborted: what Elasticsearch does not take is not tried again. */
   readonly signal?: AbortSignal;
 };
+
+/** True where Elasticsearch is away or not ready and may come back by itself; not for refused credentials or another version. */
+export function isStoreAway(error: unknown): error is Error {
+  return error instanceof ElasticsearchFault && error.isRetryable;
+}
 
 /** Opens what the configuration names: files of the data directory, or Elasticsearch. */
 export async function openStores(config: Config, deps: StoresDeps): Promise<Stores> {

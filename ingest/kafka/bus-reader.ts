@@ -3,8 +3,10 @@ import type { BusEvent, BusReader } from '../../core/ports.ts';
 import type { DurationMs, EpochMs, Offset } from '../../core/types.ts';
 import type { KafkaClient } from './client.ts';
 import { BUS_VERSION, PieceJoiner, decodeBatch, decodeMessage } from './bus-message.ts';
-import { faultOf } from './fault.ts';
+import { isOutage } from './errors.ts';
+import { KafkaFault, faultOf } from './fault.ts';
 import { LogReader } from './log-reader.ts';
+import { orAborted } from './or-aborted.ts';
 import { rawBatches } from './raw-batches.ts';
 import { type FetchedPartition, OFFSET_OUT_OF_RANGE } from './raw-fetch.ts';
 import { RecordWalk } from './record-walk.ts';
@@ -17,7 +19,13 @@ export type KafkaBusReaderOptions = {
   readonly refreshMs?: DurationMs;
 };
 
-export type KafkaBusReaderDeps = { readonly client: KafkaClient; readonly clock: Clock; readonly onProblem: (message: string) => void };
+export type KafkaBusReaderDeps = {
+  readonly client: KafkaClient;
+  readonly clock: Clock;
+  readonly onProblem: (message: string) => void;
+  /** Aborted: the topic is not waited for any more. What reads already goes on until it is disposed. */
+  readonly signal?: AbortSignal;
+};
 
 type Cursor = { next: Offset; readonly joiners: Map<string, PieceJoiner> };
 
@@ -52,23 +60,26 @@ export class KafkaBusReader implements BusReader {
     this.#reader = new LogReader(deps.client.kafka);
   }
 
-  /** Waits for the topic and its brokers as long as it takes; rejects only when disposed meanwhile. */
+  /** Waits for the topic and its brokers as long as it takes; rejects when told to stop meanwhile, and with a `KafkaFault` for what only a person can change. */
   async start(onEvent: (event: BusEvent) => Promise<void>): Promise<void> {
     const { topic } = this.#options;
+    const signal = this.#deps.signal === undefined ? this.#stop.signal : AbortSignal.any([this.#stop.signal, this.#deps.signal]);
     for (;;) {
       try {
-        const ranges = await this.#reader.ranges(topic);
-        if (ranges.size > 0) {
+        const ranges = await orAborted(this.#reader.ranges(topic), signal);
+        if (ranges !== undefined && ranges.size > 0) {
           for (const [partition, { end }] of ranges) this.#cursors.set(partition, { next: end, joiners: new Map() });
           this.#recovered();
           break;
         }
-        this.#failing(`topic ${topic} is missing: \`keywatch setup\` makes it; waiting for it`);
+        if (ranges !== undefined) this.#failing(`topic ${topic} is missing: \`keywatch setup\` makes it; waiting for it`);
       } catch (error) {
-        this.#failing(`topic ${topic} cannot be read yet: ${faultOf(error).reason}`);
+        const fault = faultOf(error);
+        if (!isOutage(error)) throw new KafkaFault(`topic ${topic} cannot be read: ${fault.reason}`, { isRetryable: false });
+        this.#failing(`topic ${topic} cannot be read yet: ${fault.reason}; waiting for it, asked again every few seconds`);
       }
-      await this.#deps.clock.sleep(RETRY_MS, this.#stop.signal);
-      if (this.#stop.signal.aborted) throw new Error(`topic ${topic}: stopped before its reading began`);
+      await this.#deps.clock.sleep(RETRY_MS, signal);
+      if (signal.aborted) throw new Error(`topic ${topic}: stopped before its reading began`);
     }
     this.#refreshedAt = this.#deps.clock.monotonic();
     this.#loop = this.#run(onEvent);

@@ -4,6 +4,7 @@ import type { KafkaClient } from './client.ts';
 import { isMissingTopic, isOutage } from './errors.ts';
 import type { FetchAnswer } from './every-answer.ts';
 import { faultOf } from './fault.ts';
+import { orAborted } from './or-aborted.ts';
 import { type ConsumerTuning, GroupConsumer, type GroupJoin } from './group-consumer.ts';
 import type { TopicWatch } from './topic-watch.ts';
 
@@ -146,14 +147,4 @@ export class ConsumerLife {
   get #watchMs(): DurationMs {
     return this.#options.tuning?.watchMs ?? WATCH_MS;
   }
-}
-
-/** Undefined when `signal` aborts first: whoever ends must not wait for brokers that are away. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => resolve(undefined);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

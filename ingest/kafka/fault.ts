@@ -1,5 +1,17 @@
 import { type Outcome, failed } from '../../core/types.ts';
 
+/** A fault of the world behind a call to Kafka, where the port has no `Outcome`. It does not keep the exception of the client. */
+export class KafkaFault extends Error {
+  override readonly name = 'KafkaFault';
+  /** True when the same call may succeed later without anybody changing the configuration. */
+  readonly isRetryable: boolean;
+
+  constructor(message: string, options: { readonly isRetryable: boolean }) {
+    super(message);
+    this.isRetryable = options.isRetryable;
+  }
+}
+
 /** Codes of node:tls and OpenSSL that say: the far side is there, but its certificate or ours is not right. */
 const CERTIFICATE_CODES = new Set([
   'CERT_HAS_EXPIRED',

@@ -187,7 +187,11 @@ export class FakeElasticsearch implements AsyncDisposable {
     const { method = 'GET', headers } = request;
     return forward(`${this.#behind}${url.pathname}${url.search}`, {
       method,
-      ...(body.length === 0 ? {} : { body: body.toString(), headers: { 'content-type': headers['content-type'] ?? 'application/json' } }),
+      headers: {
+        ...(headers.accept === undefined ? {} : { accept: headers.accept }),
+        ...(body.length === 0 ? {} : { 'content-type': headers['content-type'] ?? 'application/json' }),
+      },
+      ...(body.length === 0 ? {} : { body: body.toString() }),
     });
   }
 }
