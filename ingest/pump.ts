@@ -1,6 +1,6 @@
-import type { OpenSegment, PartialBatch } from '../core/partial.ts';
+import type { Alias, OpenSegment, PartialBatch } from '../core/partial.ts';
 import type { DeadLetter, PartitionProgress, RecordBlock, SourceEvent } from '../core/ports.ts';
-import { type DurationMs, type Offset, assertNever } from '../core/types.ts';
+import { type DurationMs, type Offset, assertNever, entityId } from '../core/types.ts';
 import { Delivery } from './delivery.ts';
 import { detectFormat, formatOf } from './parse/detect.ts';
 import type { Format } from './parse/format.ts';
@@ -16,6 +16,8 @@ const TICK_MS: DurationMs = 1000;
 const PROGRESS_MS: DurationMs = 1000;
 /** Less than this many segments to go is not worth other threads. */
 const BACKLOG_SEGMENTS = 2;
+/** Only these have two names. */
+const KEYS = entityId('key', '');
 const UNACKED_BYTES = 64 * 1024 * 1024;
 const FIRST_GENERATION = 1;
 
@@ -37,6 +39,11 @@ export class Pump {
   constructor(options: PumpOptions, deps: PumpDeps) {
     this.#options = options;
     this.#deps = deps;
+  }
+
+  /** Who judges may be another process. */
+  get #isShared(): boolean {
+    return (this.#options.unackedBatches ?? 0) > 0;
   }
 
   partitions(): readonly PartitionState[] {
@@ -157,13 +164,13 @@ export class Pump {
     const found = await this.#patiently(event.label, async () => {
       const source = await store.source(event.source ?? event.partition);
       await store.claim(`origin:${source}`, origin);
-      return { source, open: await this.#open(event, source) };
+      const open = await this.#open(event, source);
+      return { source, open, aliases: await this.#aliasesOf(open) };
     });
     if (found === undefined) return;
-    const isShared = (this.#options.unackedBatches ?? 0) > 0;
-    const partition = new PumpedPartition(event, found, { isShared, clock, delivery: (made) => this.#delivery(made) });
+    const partition = new PumpedPartition(event, found, { isShared: this.#isShared, clock, delivery: (made) => this.#delivery(made) });
     this.#partitions.set(event.partition, partition);
-    for (const batch of partition.retold) partition.delivery.push({ batch, letters: [], isStored: true });
+    for (const batch of partition.retold(found.aliases)) partition.delivery.push({ batch, letters: [], isStored: true });
     if (event.head.length > 0) await this.#begin(partition, event.head);
   }
 
@@ -175,6 +182,14 @@ export class Pump {
     if (head === undefined) return undefined;
     const isLeftOpen = resume === 'fresh' && !head.isSealed && head.segment.generation < generation;
     return isLeftOpen ? store.resume(source, number) : { ...head, rows: [], held: [] };
+  }
+
+  /** Both names of the keys whose rows are told again: the records that showed them are not read any more. */
+  async #aliasesOf(open: OpenSegment | undefined): Promise<readonly Alias[]> {
+    const credentials = new Set(open?.rows.map(({ entity }) => entity).filter((entity) => entity.startsWith(KEYS)));
+    if (credentials.size === 0 || !this.#isShared) return [];
+    const known = await this.#deps.store.aliases();
+    return Array.from(known, ([fingerprint, credential]) => ({ credential, fingerprint })).filter(({ credential }) => credentials.has(credential));
   }
 
   #delivery(partition: PumpedPartition): Delivery {

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { OpenSegment, PartialBatch } from '../core/partial.ts';
+import type { Alias, OpenSegment, PartialBatch } from '../core/partial.ts';
 import type { PartitionProgress, SourceEvent } from '../core/ports.ts';
 import { type DurationMs, type EpochMs, type Offset, REFUSED } from '../core/types.ts';
 import type { Delivery } from './delivery.ts';
@@ -148,9 +148,9 @@ export class PumpedPartition implements PartitionState {
 
   /**
    * What the store has of the open segment, for a judge that may have missed it: whoever stored it may have stopped
-   * before it was told. Rows that are ahead of their segment come under their own `next`.
+   * before it was told. `aliases` are those of its keys. Rows that are ahead of their segment come under their own `next`.
    */
-  get retold(): readonly PartialBatch[] {
+  retold(aliases: readonly Alias[]): readonly PartialBatch[] {
     const open = this.#open;
     if (!this.isShared || open === undefined || open.isSealed || this.#assigned.resume === 'segment') return [];
     const { rows, held, ...head } = open;
@@ -164,6 +164,6 @@ export class PumpedPartition implements PartitionState {
     for (const row of rows) groupOf(row.next).rows.push(row);
     // One by one the refused are nobody's business; what is held of all who came above the limit is judged.
     for (const row of held) if (row.entity === REFUSED) groupOf(row.next).held.push(row);
-    return [...groups].sort(([a], [b]) => a - b).map(([next, group]) => ({ ...head, ...group, next, gone: [], aliases: [] }));
+    return [...groups].sort(([a], [b]) => a - b).map(([next, group], index) => ({ ...head, ...group, next, gone: [], aliases: index === 0 ? aliases : [] }));
   }
 }

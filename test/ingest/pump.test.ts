@@ -206,6 +206,32 @@ describe('where counting goes on', () => {
     expect(h.log).toEqual(['told p0 3', 'put p0 5', 'told p0 5', 'commit p0 5']);
   });
 
+  test('with the stored rows, and both names of a key that only the store was told', async () => {
+    const store = memoryMetricStore();
+    const detect = {
+      format: 'json',
+      envelope: 'none',
+      map: { fields: { time: 'ts', secret: 'key', credentialId: 'cid', status: 'status', address: 'ip' } },
+    } as const;
+    const before = harness({ detect }, store);
+    before.onPublish = () => Promise.reject(new Error('killed here'));
+    await before.feed(assigned(0), records(0, 0, [eventLine('one', { cid: 'id-1' }), eventLine('other', { cid: 'id-2' }), eventLine('none')]));
+    await before.end().catch(() => undefined);
+    expect((await store.aliases()).size).toBe(2);
+    // Somebody else's: of another partition, told when its rows were.
+    const elsewhere = harness({ detect }, store);
+    await elsewhere.feed(assigned(1), records(1, 0, [eventLine('third', { cid: 'id-3' })]));
+    await elsewhere.end();
+
+    const h = harness({ detect }, store);
+    await h.feed(assigned(0, { resume: 'rows', from: 3 }));
+    await h.clock.settle();
+    expect(h.told).toHaveLength(1);
+    expect(h.told.flatMap(({ aliases }) => aliases.map(({ credential }) => credential)).toSorted()).toEqual(['key:id-1', 'key:id-2']);
+    expect(h.told.flatMap(({ aliases }) => aliases.map(({ fingerprint }) => fingerprint)).every((name) => name.startsWith('key:kf1_'))).toBe(true);
+    await h.end();
+  });
+
   test('at the start of the open segment, whose rows are told when they are made again', async () => {
     const h = harness({}, await left());
     await h.feed(assigned(0, { resume: 'segment', from: 0 }), records(0, 0, 2));
@@ -312,6 +338,29 @@ describe('dead letters', () => {
     await h.clock.advance(2000);
     expect(h.log.filter((line) => line.startsWith('commit')).slice(0, 2)).toEqual(['commit p0 2 sealed', 'commit p0 3 sealed']);
     await h.end();
+  });
+
+  test('that were stored as rejected and not kept are kept when their segment is read again, and lost when only its rows are left', async () => {
+    const store = memoryMetricStore();
+    const before = harness({}, store);
+    before.onLetters = () => failed('no leader', true);
+    await before.feed(assigned(0), records(0, 0, [eventLine(), 'broken', eventLine()]));
+    await before.clock.advance(5000);
+    before.stop.abort();
+    await before.running;
+    expect(before.log).not.toContain('commit p0 3');
+
+    const again = harness({}, store);
+    await again.feed(assigned(0, { resume: 'segment', from: 0 }), records(0, 0, [eventLine(), 'broken', eventLine()]));
+    await again.end();
+    expect(again.letters).toMatchObject([{ offset: 1, reason: 'not_this_format' }]);
+
+    // Their bytes are gone from the topic: that they were there is all that is left of them.
+    const rows = harness({}, store);
+    await rows.feed(assigned(0, { resume: 'rows', from: 3 }), records(0, 3, 1));
+    await rows.end();
+    expect(rows.letters).toEqual([]);
+    expect(rows.told.at(-1)).toMatchObject({ next: 4, records: 4, rejects: { not_this_format: { count: 1, first: 1 } } });
   });
 
   test('that are refused for good are told of and left, as they are in their topic', async () => {
