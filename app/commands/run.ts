@@ -12,6 +12,8 @@ import { stopOnSignals } from '../cli/signals.ts';
 import type { Config, SourceConfig } from '../config/config.ts';
 import { printPath, printPlace } from '../config/diagnostic.ts';
 import { loadPepper } from '../pepper.ts';
+import { readKeys } from '../config/load.ts';
+import { InventoryWatch } from '../pipeline/inventory-watch.ts';
 import { FlowStats } from '../pipeline/flow-stats.ts';
 import { isWorldFault } from '../pipeline/judge-seat.ts';
 import { openPatiently } from '../pipeline/patient-open.ts';
@@ -138,7 +140,8 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
       return;
     }
     const running = stack.use(pipeline);
-    const api = await startApi(config, { clock, onProblem });
+    let current = config;
+    const api = await startApi(config, { clock, onProblem, current: () => current });
     if (api !== undefined) log.info(`the API is at ${config.api?.tls === undefined ? 'http' : 'https'}://${stack.use(api).address}/v1`);
     using schedule = startSchedule(running, config, { clock, log });
     const channels = config.alerts.channels.map(({ name }) => name);
@@ -148,6 +151,22 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
         `${channels.length === 0 ? 'no channel is configured, so alerts are only logged here' : `telling ${channels.join(', ')}`}${file === undefined ? '; no configuration file' : ''}`,
     );
     await http?.listen(() => running.partitions());
+    const watching = new AbortController();
+    stack.defer(() => watching.abort());
+    if (config.inventory !== undefined)
+      new InventoryWatch({
+        path: config.inventory.path,
+        clock,
+        read: () => readKeys(current),
+        apply: async (keys) => {
+          current = { ...current, directory: keys };
+          await running.useDirectory(current);
+        },
+        onProblem,
+        onChange: (count) => log.info(`the inventory of keys changed: ${count} entries`),
+      })
+        .run(watching.signal)
+        .catch((error: unknown) => onProblem(`the inventory of keys is not looked at any more: ${error instanceof Error ? error.message : String(error)}`));
     await running.run(stop.signal);
     unstored = running.unstored;
     schedule[Symbol.dispose]();

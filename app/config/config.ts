@@ -85,6 +85,8 @@ export type Config = {
   readonly rules: Readonly<Record<string, RuleConfig>>;
   /** What `keys/directory` is made of: the inventory and the plans. */
   readonly directory: DirectoryInput;
+  /** The file that the keys come from; `name` as it is written. */
+  readonly inventory: { readonly path: string; readonly name: string } | undefined;
   readonly limits: { readonly entities: number; readonly lineBytes: number; readonly dictionary: number };
   /** Absolute paths of .mmdb files. */
   readonly enrich: { readonly databases: readonly string[] };

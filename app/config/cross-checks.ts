@@ -30,6 +30,12 @@ export function referenceFaults(tree: unknown): Fault[] {
   ];
 }
 
+/** The same of a list of keys that stands in a file of its own; paths begin with the number of the key. */
+export function keyFaults(entries: unknown, plans: readonly string[]): Fault[] {
+  const tree = { keys: entries, plans: Object.fromEntries(plans.map((name) => [name, {}])) };
+  return [...planFaults(tree), ...duplicateKeyFaults(tree), ...successorFaults(tree)].map(({ path, message }) => ({ path: path.slice(1), message }));
+}
+
 /** Many processes share it, and a lost one cannot be made again: it never comes about by itself there. */
 function pepperFaults(tree: unknown): Fault[] {
   if (section(tree, 'pepper') !== undefined) return [];
@@ -246,7 +252,7 @@ export function levelFaults(parsed: ParsedConfig): Fault[] {
       const fault = own === undefined ? undefined : disorder(rule, { ...base, ...defined(own) });
       if (fault !== undefined) faults.push({ path: ['plans', name, 'rules', rule.id], message: `${fault}; what is not set here falls through to rules` });
     }
-    parsed.keys.forEach((key, index) => {
+    parsed.keys.list.forEach((key, index) => {
       const own = key.rules[rule.id];
       const plan = key.plan === undefined ? undefined : parsed.plans[key.plan]?.rules[rule.id];
       const fault = own === undefined ? undefined : disorder(rule, { ...base, ...defined(plan ?? {}), ...defined(own) });

@@ -26,9 +26,11 @@ export class ConfigError extends CliError {
   readonly diagnostics: readonly Diagnostic[];
   readonly file: string | undefined;
 
-  constructor(diagnostics: readonly Diagnostic[], file: { readonly name: string; readonly text: string } | undefined) {
+  constructor(diagnostics: readonly Diagnostic[], ...files: readonly ({ readonly name: string; readonly text: string } | undefined)[]) {
+    const sources = new Map(files.flatMap((file) => (file === undefined ? [] : [[file.name, file.text] as const])));
+    const [file] = files;
     const count = diagnostics.length === 1 ? '1 problem' : `${diagnostics.length} problems`;
-    super(`${renderDiagnostics(diagnostics, new Map(file === undefined ? [] : [[file.name, file.text]]))}\n${count} in the configuration`, EXIT_USAGE);
+    super(`${renderDiagnostics(diagnostics, sources)}\n${count} in the configuration`, EXIT_USAGE);
     this.name = 'ConfigError';
     this.diagnostics = inOrder(diagnostics);
     this.file = file?.name;

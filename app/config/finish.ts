@@ -8,6 +8,7 @@ import type { z } from 'zod';
 import { CHANNEL_KINDS } from '../../alerts/notify/registry.ts';
 import type { ChannelConfig, ChannelKind } from '../../alerts/notify/channel.ts';
 import { Secret } from '../../core/secret.ts';
+import type { KeyEntry } from '../../keys/directory.ts';
 import { systemReason } from '../cli/errors.ts';
 import { defaultDataDirectory } from '../data-dir.ts';
 import type { ServerTls } from '../http/tls.ts';
@@ -15,6 +16,7 @@ import type { Config, ElasticsearchConfig, KafkaConfig, ReadingConfig, RuleConfi
 import type { Diagnostic, Path } from './diagnostic.ts';
 import type { Layers } from './layers.ts';
 import { SecretRef, TextRef } from './schema/fields.ts';
+import type { ParsedKey } from './schema/keys.ts';
 import type { ParsedConfig } from './schema/schema.ts';
 import { readSecret } from './secrets.ts';
 import { isSecretPath } from './shape.ts';
@@ -71,13 +73,11 @@ export class Finish {
         ]),
       ),
       directory: {
-        keys: parsed.keys.map(({ publicId: _, id, ...entry }) => ({
-          ...withoutUndefined(entry),
-          ...(id === undefined ? {} : { id: id.replace(/^key:/, '') }),
-          rules: entry.rules,
-        })),
+        keys: keyEntries(parsed.keys.list),
         plans: parsed.plans,
       },
+      inventory:
+        parsed.keys.inventory === undefined ? undefined : { path: this.#path(parsed.keys.inventory, ['keys', 'inventory']), name: parsed.keys.inventory },
       limits: parsed.limits,
       enrich: { databases: (parsed.enrich.databases ?? []).map((path) => this.#path(path, ['enrich', 'databases'])) },
       lateness: parsed.lateness,
@@ -214,6 +214,15 @@ export class Finish {
     this.faults.push({ place: this.#layers.place([...at, ref.kind], 'value'), path: at, message: read.message });
     return new Secret('');
   }
+}
+
+/** The keys of the configuration, or of a file of their own, as `keys/directory` takes them. */
+export function keyEntries(keys: readonly ParsedKey[]): readonly KeyEntry[] {
+  return keys.map(({ publicId: _, id, ...entry }) => ({
+    ...withoutUndefined(entry),
+    ...(id === undefined ? {} : { id: id.replace(/^key:/, '') }),
+    rules: entry.rules,
+  }));
 }
 
 function zoneOf(timezone: string): string {

@@ -6,7 +6,9 @@ import { didYouMean } from '../cli/suggest.ts';
 import type { Config } from './config.ts';
 import { type Fault, levelFaults, referenceFaults, routeFaults, routeWarnings } from './cross-checks.ts';
 import { ConfigError, type Diagnostic, type Path } from './diagnostic.ts';
-import { Finish } from './finish.ts';
+import { Finish, keyEntries } from './finish.ts';
+import type { DirectoryInput } from '../../keys/directory.ts';
+import { type Inventory, readInventory } from './inventory.ts';
 import { deepFreeze } from './freeze.ts';
 import { Layers, valueAt } from './layers.ts';
 import { environmentOverrides, flagOverrides } from './overrides.ts';
@@ -53,10 +55,28 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   }
   const directories = { file: path === undefined ? cwd : dirname(resolve(cwd, path.path)), cwd };
   const finish = new Finish(layers, options, directories);
-  const config = parsed.success ? finish.config(parsed.data) : undefined;
-  faults.push(...finish.faults, ...routeFaults(config?.alerts.routes).map(placed));
-  if (config === undefined || faults.length > 0) throw new ConfigError(faults, file);
+  const finished = parsed.success ? finish.config(parsed.data) : undefined;
+  const inventory = finished === undefined ? undefined : inventoryOf(finished);
+  const config = finished === undefined || inventory === undefined ? finished : withInventory(finished, inventory);
+  faults.push(...finish.faults, ...(inventory?.faults ?? []), ...routeFaults(config?.alerts.routes).map(placed));
+  if (config === undefined || faults.length > 0) throw new ConfigError(faults, file, inventory?.source);
   return { config: deepFreeze(config), layers, file: path?.path, warnings: routeWarnings(config.alerts.routes).map(placed) };
+}
+
+function inventoryOf({ inventory, directory }: Config): Inventory | undefined {
+  return inventory === undefined ? undefined : readInventory(inventory.name, inventory.path, Object.keys(directory.plans));
+}
+
+function withInventory(config: Config, { keys }: Inventory): Config {
+  return { ...config, directory: { ...config.directory, keys: keyEntries(keys) } };
+}
+
+/** The keys of the inventory as they are now. Throws a `ConfigError` with everything that is wrong, or a fault of the file. */
+export function readKeys(config: Config): DirectoryInput {
+  const inventory = inventoryOf(config);
+  if (inventory === undefined) return config.directory;
+  if (inventory.faults.length > 0) throw new ConfigError(inventory.faults, inventory.source);
+  return deepFreeze(withInventory(config, inventory).directory);
 }
 
 function configPath(options: LoadOptions, cwd: string): { readonly shown: string; readonly path: string } | undefined {
@@ -68,6 +88,11 @@ function configPath(options: LoadOptions, cwd: string): { readonly shown: string
 }
 
 function fromIssue(issue: z.core.$ZodIssue, layers: Layers): Diagnostic[] {
+  if (issue.code === 'invalid_union' && issue.path.length === 1 && issue.path[0] === 'keys') {
+    // Of the two ways to write it the one that was meant.
+    const isList = Array.isArray(valueAt(layers.tree, ['keys']));
+    return (issue.errors[isList ? 0 : 1] ?? []).flatMap((inner) => fromIssue({ ...inner, path: ['keys', ...inner.path] }, layers));
+  }
   const path: Path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({

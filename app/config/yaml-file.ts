@@ -19,13 +19,19 @@ const FILE_BYTES_MAX = 4 * 1024 * 1024;
 
 /** `name` is how messages call it, `path` where it is. */
 export function readConfigFile(name: string, path: string): ConfigFile {
-  return parseConfigFile(name, readText(name, path));
+  return parseConfigFile(name, readText({ name, path, what: 'the configuration file', bytesMax: FILE_BYTES_MAX }));
 }
 
-function readText(name: string, path: string): string {
-  const bytes = readBytes(name, path);
-  if (bytes.length > FILE_BYTES_MAX)
-    throw usageError(`${name}: this is too large for a configuration file (${formatBytes(bytes.length)}, at most ${formatBytes(FILE_BYTES_MAX)})`);
+type TextFile = { readonly name: string; readonly path: string; readonly what: string; readonly bytesMax: number };
+
+/** The text of a file that a person wrote. Throws with what to do. */
+export function readText(file: TextFile): string {
+  const { name, what, bytesMax } = file;
+  const bytes = readBytes(file);
+  if (bytes.length > bytesMax)
+    throw usageError(
+      `${name}: this is too large for ${what.replace(/^the configuration/, 'a configuration')} (${formatBytes(bytes.length)}, at most ${formatBytes(bytesMax)})`,
+    );
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
@@ -33,14 +39,15 @@ function readText(name: string, path: string): string {
   }
 }
 
-function readBytes(name: string, path: string): Buffer {
+function readBytes({ name, path, what }: TextFile): Buffer {
+  const advice = what === 'the configuration file' ? 'give another with --config' : 'name another in the configuration';
   try {
     // A device or a fifo could deliver for ever.
-    if (!statSync(path).isFile()) throw usageError(`the configuration ${name} is not a file; give another with --config`);
+    if (!statSync(path).isFile()) throw usageError(`${what.replace(' file', '')} ${name} is not a file; ${advice}`);
     return readFileSync(path);
   } catch (error) {
     if (error instanceof CliError) throw error;
-    throw usageError(`cannot read the configuration file ${name}: ${systemReason(error)}; give another with --config`, { cause: error });
+    throw usageError(`cannot read ${what} ${name}: ${systemReason(error)}; ${advice}`, { cause: error });
   }
 }
 

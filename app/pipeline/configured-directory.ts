@@ -6,7 +6,7 @@ import { type Config, ruleLimits } from '../config/config.ts';
 
 /** The directory whose defaults are the configuration's `rules`, and which grows by the aliases that traffic shows. */
 export class ConfiguredDirectory implements KeyDirectory {
-  readonly #config: Pick<Config, 'rules' | 'directory'>;
+  #config: Pick<Config, 'rules' | 'directory'>;
   readonly #aliases: Map<EntityId, EntityId>;
   #keys: Directory;
 
@@ -26,6 +26,12 @@ export class ConfiguredDirectory implements KeyDirectory {
     }
     if (isNew) this.#keys = this.#keys.withAliases(this.#aliases);
     return isNew;
+  }
+
+  /** Other limits and other keys from now on; what traffic showed of aliases stays. Whoever keeps owners must ask again. */
+  replace(config: Pick<Config, 'rules' | 'directory'>): void {
+    this.#config = config;
+    this.#keys = new Directory(config.directory, this.#aliases);
   }
 
   get keys(): Directory {

@@ -119,6 +119,11 @@ export class Judging implements PartialBus {
     });
   }
 
+  /** The directory has other keys or limits: every owner, limit and sum afresh. */
+  async reload(): Promise<void> {
+    return this.#inTurn(async () => this.#judge.reload(this.#deps.directory));
+  }
+
   /** Closed minutes that changed since the last call, in this judge or in one before it. */
   takeChanged(): ChangedMinutes {
     this.#keepChanges();

@@ -8,6 +8,7 @@ import type { MmdbGeo } from '../../ingest/enrich/mmdb-geo.ts';
 import type { PartitionPosition } from '../../ingest/kafka/source-options.ts';
 import type { PartitionState, Pump } from '../../ingest/pump.ts';
 import { checkPepper } from '../pepper.ts';
+import type { Config } from '../config/config.ts';
 import { ConfiguredDirectory } from './configured-directory.ts';
 import { claimInterpretation } from './interpretation.ts';
 import type { Judging } from './judging.ts';
@@ -135,6 +136,12 @@ export class Pipeline implements AsyncDisposable {
   /** Whether this process has sources of its own. */
   get reads(): boolean {
     return this.#parts.pumps.length > 0;
+  }
+
+  /** Other keys or limits from now on. */
+  async useDirectory(config: Pick<Config, 'rules' | 'directory'>): Promise<void> {
+    this.#parts.directory.replace(config);
+    await this.judging?.reload();
   }
 
   /** Looks whether the databases of places have changed. */

@@ -55,4 +55,18 @@ export const keySchema = z
     }
   });
 
-export const keysSchema = z.array(keySchema).describe('The inventory: who a key is, and limits of its own.').prefault([]);
+export type ParsedKey = z.output<typeof keySchema>;
+
+/** A list of keys, or the file that holds it. */
+export const keysSchema = z
+  .union([
+    z.array(keySchema),
+    z.strictObject({
+      inventory: text().describe('Path of a file with the keys: YAML or JSON (a list as here), or CSV with a line of names. Read again when it changes.'),
+    }),
+  ])
+  .describe('The inventory: who a key is, and limits of its own.')
+  .transform((keys): { readonly inventory: string | undefined; readonly list: readonly ParsedKey[] } =>
+    Array.isArray(keys) ? { inventory: undefined, list: keys } : { inventory: keys.inventory, list: [] },
+  )
+  .prefault([]);

@@ -23,7 +23,7 @@ function suggestion(over: Partial<Suggestion> = {}): Suggestion {
   };
 }
 
-const read = (entity: EntityId, label = 'x') => keysSchema.parse(parse(suggestYaml([suggestion({ entity, label })])).keys);
+const read = (entity: EntityId, label = 'x') => keysSchema.parse(parse(suggestYaml([suggestion({ entity, label })])).keys).list;
 
 describe('suggested limits as YAML', () => {
   test('are what the configuration reads: one entry per key, limits in its own units', () => {
@@ -41,7 +41,7 @@ describe('suggested limits as YAML', () => {
       }),
       suggestion({ entity: entityId('user', 'alice'), label: 'alice', rule: 'failed_auth', unit: 'failures', warning: 20, critical: 80 }),
     ]);
-    const keys = keysSchema.parse(parse(text).keys);
+    const keys = keysSchema.parse(parse(text).keys).list;
     expect(keys.map(({ id, label, rules }) => ({ id, label, rules }))).toEqual([
       {
         id: FINGERPRINT,
