@@ -266,8 +266,8 @@ export type AuditNote = {
   readonly command?: string;
 };
 
-/** An audit note with its place in the chain of hashes. */
-export type AuditRow = AuditNote & { readonly seq: number; readonly at: EpochMs; readonly actor: Actor };
+/** An audit note with its place in the chain of hashes: number of the entry, and which of its notes, from 0. */
+export type AuditRow = AuditNote & { readonly seq: number; readonly index: number; readonly at: EpochMs; readonly actor: Actor };
 
 /** A message and what became of it, without its content. */
 export type MessageRecord = {

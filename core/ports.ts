@@ -211,8 +211,8 @@ export interface JournalViews {
   exceptions(query: { readonly inForceAt?: EpochMs }): Promise<readonly Exception[]>;
   /** The judge's answer to a command, once there is one. */
   commandResult(id: string): Promise<CommandResult | undefined>;
-  /** Every act, newest first. `before`: of an older entry than this one. */
-  audit(query: { readonly subject?: string; readonly before?: number; readonly limit?: number }): Promise<readonly AuditRow[]>;
+  /** Every act, newest entry first and within an entry as it happened. One entry may hold many, so a page goes on after a row. */
+  audit(query: { readonly subject?: string; readonly after?: Pick<AuditRow, 'seq' | 'index'>; readonly limit?: number }): Promise<readonly AuditRow[]>;
   /** Messages and what became of them, newest first. */
   messages(query: {
     readonly incident?: string;

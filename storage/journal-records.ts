@@ -31,7 +31,7 @@ export function recordsOf(seq: number, body: JournalBody): readonly JournalRecor
 
 /** The acts of an entry, each with who did it. */
 export function auditRows(seq: number, body: Pick<JournalBody, 'at' | 'actor' | 'audit'>): readonly AuditRow[] {
-  return (body.audit ?? []).map((note) => ({ ...note, seq, at: body.at, actor: note.actor ?? actorOf(body.actor) }));
+  return (body.audit ?? []).map((note, index) => ({ ...note, seq, index, at: body.at, actor: note.actor ?? actorOf(body.actor) }));
 }
 
 /** When an incident last changed. */

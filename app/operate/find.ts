@@ -4,7 +4,7 @@ import { type Why, previewOf, why } from '../../alerts/why.ts';
 import type { Alert, AuditRow, MessageRecord } from '../../core/alert.ts';
 import type { Incident } from '../../core/incident.ts';
 import type { Matcher } from '../../core/operator.ts';
-import type { JournalViews } from '../../core/ports.ts';
+import type { JournalViews, PageMark } from '../../core/ports.ts';
 import type { EpochMs } from '../../core/types.ts';
 import type { Directory } from '../../keys/directory.ts';
 
@@ -27,9 +27,9 @@ export async function find(views: JournalViews, id: string): Promise<Found | und
 /** Alerts page by page, newest first. */
 export async function* allAlerts(
   views: JournalViews,
-  query: Omit<Parameters<JournalViews['alerts']>[0], 'limit' | 'after'>,
+  { after: from, ...query }: Omit<Parameters<JournalViews['alerts']>[0], 'limit'>,
 ): AsyncGenerator<Alert, void, undefined> {
-  for (let after: { at: EpochMs; id: string } | undefined; ;) {
+  for (let after: PageMark | undefined = from; ;) {
     const page = await views.alerts({ ...query, limit: PAGE, ...(after === undefined ? {} : { after }) });
     yield* page;
     const last = page.at(-1);
@@ -60,15 +60,14 @@ export async function messagesOf(views: JournalViews, incident: string): Promise
 export async function auditOf(views: JournalViews, subjects: readonly string[]): Promise<readonly AuditRow[]> {
   const rows: AuditRow[] = [];
   for (const subject of new Set(subjects)) {
-    for (let before: number | undefined; ;) {
-      const page = await views.audit({ subject, limit: PAGE, ...(before === undefined ? {} : { before }) });
+    for (let after: AuditRow | undefined; ;) {
+      const page = await views.audit({ subject, limit: PAGE, ...(after === undefined ? {} : { after }) });
       rows.push(...page);
-      const last = page.at(-1);
-      if (last === undefined || page.length < PAGE) break;
-      before = last.seq;
+      after = page.at(-1);
+      if (after === undefined || page.length < PAGE) break;
     }
   }
-  return rows.toSorted((a, b) => a.at - b.at || a.seq - b.seq);
+  return rows.toSorted((a, b) => a.seq - b.seq || a.index - b.index);
 }
 
 const WEEK_MS = 7 * 86_400_000;

@@ -103,10 +103,10 @@ export class JournalProjection {
   *#recordChanges(entries: readonly JournalEntry[]): Generator<BulkDocument> {
     const newest = new Map<string, { readonly seq: number; readonly source: object }>();
     for (const entry of entries) {
-      const audits = new Map(auditRows(entry.seq, entry).map((row, place) => [`${entry.seq}.${place}`, { ...row, place }]));
+      const audits = new Map(auditRows(entry.seq, entry).map((row) => [`${row.seq}.${row.index}`, row]));
       for (const record of recordsOf(entry.seq, entry)) {
         const audit = record.kind === 'audit' ? audits.get(record.id) : undefined;
-        const more = audit === undefined ? {} : { action: audit.action, actor: actorText(audit.actor), note: audit.note, place: audit.place };
+        const more = audit === undefined ? {} : { action: audit.action, actor: actorText(audit.actor), note: audit.note, place: audit.index };
         newest.set(recordId(record.kind, record.id), { seq: entry.seq, source: { ...recordDocument(record, entry.seq), ...more } });
       }
     }
@@ -218,7 +218,11 @@ export class JournalProjection {
   async audit(query: Parameters<Journal['audit']>[0]): Promise<readonly object[]> {
     const filter: estypes.QueryDslQueryContainer[] = [{ term: { record: 'audit' } }];
     if (query.subject !== undefined) filter.push({ term: { subject: query.subject } });
-    if (query.before !== undefined) filter.push({ range: { seq: { lt: query.before } } });
+    if (query.after !== undefined) {
+      const { seq, index } = query.after;
+      const laterInIt = { bool: { filter: [{ term: { seq } }, { range: { place: { gt: index } } }] } };
+      filter.push({ bool: { should: [{ range: { seq: { lt: seq } } }, laterInIt], minimum_should_match: 1 } });
+    }
     return this.#recordsOf(filter, [{ seq: 'desc' }, { place: 'asc' }], query.limit);
   }
 

@@ -105,8 +105,8 @@ class JournalList implements MemoryJournal {
   async audit(query: Parameters<Journal['audit']>[0]): Promise<readonly AuditRow[]> {
     return this.#state.entries
       .toReversed()
-      .filter((entry) => query.before === undefined || entry.seq < query.before)
       .flatMap((entry) => auditRows(entry.seq, entry))
+      .filter(({ seq, index }) => query.after === undefined || seq < query.after.seq || (seq === query.after.seq && index > query.after.index))
       .filter((row) => query.subject === undefined || row.subject === query.subject)
       .slice(0, query.limit);
   }

@@ -169,8 +169,14 @@ class JournalFile implements SqliteJournal {
 
   async audit(query: Parameters<Journal['audit']>[0]): Promise<readonly AuditRow[]> {
     const subject = query.subject === undefined ? '' : 'and subject = ?';
-    const sql = `select body from record where kind = 'audit' and seq < ? ${subject} order by seq desc, cast(substr(id, instr(id, '.') + 1) as int) limit ?`;
-    const values = [query.before ?? Number.MAX_SAFE_INTEGER, ...(query.subject === undefined ? [] : [query.subject]), query.limit ?? -1];
+    const index = `cast(substr(id, instr(id, '.') + 1) as int)`;
+    const after = query.after === undefined ? '' : `and (seq < ? or (seq = ? and ${index} > ?))`;
+    const sql = `select body from record where kind = 'audit' ${after} ${subject} order by seq desc, ${index} limit ?`;
+    const values = [
+      ...(query.after === undefined ? [] : [query.after.seq, query.after.seq, query.after.index]),
+      ...(query.subject === undefined ? [] : [query.subject]),
+      query.limit ?? -1,
+    ];
     return this.#readers.read((reader) => reader.all(sql, ...values).map((row) => parsed(row) as AuditRow));
   }
 

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { Maintenance, Silence } from '../../../core/incident.ts';
+import { restAfter } from '../../operate/cursor.ts';
 import { overlayJson, overlaySchema, resultSchema } from '../../json/operator.ts';
-import { idParams, isAll, matchers, overlayBody, submit, time } from './parts.ts';
+import { idParams, isAll, madeMark, matchers, next, overlayBody, page, paged, submit, time } from './parts.ts';
 import { type Route, route } from './route.ts';
 
 /** Silences and maintenance windows are the same but for what they are for. */
@@ -13,14 +15,19 @@ export function overlayRoutes(noun: 'silence' | 'maintenance'): readonly Route[]
       path,
       role: 'viewer',
       summary: noun === 'silence' ? 'Silences that hold or will' : 'Maintenance windows that hold or will',
-      query: z.object({ all: isAll }),
-      answer: z.strictObject({ [name]: z.array(overlaySchema) }),
+      query: z.object({ all: isAll, ...page }),
+      answer: z.strictObject({ [name]: z.array(overlaySchema), next }),
       handle: async ({ context, query }) => {
         const now = context.clock.now();
         const asked = query.all === 'true' ? {} : { inForceAt: now };
         const { views } = context.operator;
-        const found = noun === 'silence' ? await views.silences(asked) : await views.maintenances(asked);
-        return { status: 200, json: { [name]: found.map((each) => overlayJson(each, now)) } };
+        return paged(
+          query,
+          name,
+          async (_, after) =>
+            restAfter<Silence | Maintenance>(noun === 'silence' ? await views.silences(asked) : await views.maintenances(asked), madeMark, after),
+          { mark: madeMark, json: (each) => overlayJson(each, now) },
+        );
       },
     }),
     noun === 'silence'

@@ -6,6 +6,8 @@ import { type OperatorCommand, actorText } from '../../../core/operator.ts';
 import type { PageMark } from '../../../core/ports.ts';
 import { matcherSchema, resultJson } from '../../json/operator.ts';
 import { NO_ANSWER, ask } from '../../operate/ask.ts';
+import { cursorText, parseCursor } from '../../operate/cursor.ts';
+import type { EpochMs } from '../../../core/types.ts';
 import { type Refusal, refusal } from '../answer.ts';
 import type { Ask, Reply } from './route.ts';
 
@@ -45,22 +47,6 @@ export const matchers = z
     if (fault !== undefined) context.issues.push({ code: 'custom', input: context.value, message: fault });
   });
 
-/** The place of a page, opaque to callers. */
-function cursorOf({ at, id }: PageMark): string {
-  return Buffer.from(JSON.stringify([at, id])).toString('base64url');
-}
-
-function markOf(cursor: string | undefined): PageMark | undefined | 'bad' {
-  if (cursor === undefined) return undefined;
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(parsed) && typeof parsed[0] === 'number' && typeof parsed[1] === 'string') return { at: parsed[0], id: parsed[1] };
-  } catch {
-    // Not one of ours.
-  }
-  return 'bad';
-}
-
 const BAD_CURSOR = refusal(400, 'the cursor is not one of this list', 'take `next` of the page before, or leave it out for the first page');
 
 export function missing(id: string): Refusal {
@@ -72,14 +58,17 @@ export async function paged<T>(
   query: { readonly limit: number; readonly cursor?: string | undefined },
   name: string,
   read: (limit: number, after: PageMark | undefined) => Promise<readonly T[]>,
-  shape: { readonly mark: (item: T) => PageMark; readonly json: (item: T) => unknown },
+  shape: { readonly mark: (item: T) => PageMark; readonly isMark?: (mark: PageMark) => boolean; readonly json: (item: T) => unknown },
 ): Promise<Reply | Refusal> {
-  const after = markOf(query.cursor);
-  if (after === 'bad') return BAD_CURSOR;
+  const after = query.cursor === undefined ? undefined : parseCursor(query.cursor);
+  if (query.cursor !== undefined && (after === undefined || shape.isMark?.(after) === false)) return BAD_CURSOR;
   const found = await read(query.limit + 1, after);
   const shown = found.slice(0, query.limit);
   const last = shown.at(-1);
-  return { status: 200, json: { [name]: shown.map(shape.json), next: found.length > shown.length && last !== undefined ? cursorOf(shape.mark(last)) : null } };
+  return {
+    status: 200,
+    json: { [name]: shown.map(shape.json), next: found.length > shown.length && last !== undefined ? cursorText(shape.mark(last)) : null },
+  };
 }
 
 type Unsigned<T> = T extends OperatorCommand ? Omit<T, 'id' | 'at' | 'actor'> : never;
@@ -103,6 +92,8 @@ export function withNote<T extends object>(base: T, body: { readonly note?: stri
 
 export const alertMark = (alert: Alert): PageMark => ({ at: alert.startedAt, id: alert.id });
 export const incidentMark = (incident: Incident): PageMark => ({ at: incident.startedAt, id: incident.id });
+/** Of what people made: silences, maintenance, exceptions; and of messages. */
+export const madeMark = ({ createdAt, id }: { readonly createdAt: EpochMs; readonly id: string }): PageMark => ({ at: createdAt, id });
 
 export const overlayBody = {
   reason: z.string().min(1).max(2000),

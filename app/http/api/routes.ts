@@ -19,7 +19,8 @@ import {
   whySchema,
 } from '../../json/operator.ts';
 import { dossierOf } from '../../operate/dossier.ts';
-import { find, messagesOf, previewSilence, whyOf } from '../../operate/find.ts';
+import { restAfter } from '../../operate/cursor.ts';
+import { find, previewSilence, whyOf } from '../../operate/find.ts';
 import { dossierMarkdown } from '../../report/dossier-markdown.ts';
 import { refusal } from '../answer.ts';
 import { overlayRoutes } from './overlay-routes.ts';
@@ -31,6 +32,7 @@ import {
   idParams,
   incidentMark,
   isAll,
+  madeMark,
   matchers,
   missing,
   next,
@@ -210,8 +212,13 @@ export const ROUTES: readonly Route[] = [
     role: 'viewer',
     summary: 'Every message of an incident and what became of it, newest first',
     params: idParams,
-    answer: z.strictObject({ messages: z.array(messageSchema) }),
-    handle: async ({ context, params }) => ({ status: 200, json: { messages: (await messagesOf(context.operator.views, params.id)).map(messageJson) } }),
+    query: z.object(page),
+    answer: z.strictObject({ messages: z.array(messageSchema), next }),
+    handle: async ({ context, params, query }) =>
+      paged(query, 'messages', (limit, after) => context.operator.views.messages({ incident: params.id, limit, ...(after === undefined ? {} : { after }) }), {
+        mark: madeMark,
+        json: messageJson,
+      }),
   }),
   ...overlayRoutes('silence'),
   ...overlayRoutes('maintenance'),
@@ -240,12 +247,15 @@ export const ROUTES: readonly Route[] = [
     path: '/v1/exceptions',
     role: 'viewer',
     summary: 'What is expected of keys',
-    query: z.object({ all: isAll }),
-    answer: z.strictObject({ exceptions: z.array(exceptionSchema) }),
+    query: z.object({ all: isAll, ...page }),
+    answer: z.strictObject({ exceptions: z.array(exceptionSchema), next }),
     handle: async ({ context, query }) => {
       const now = context.clock.now();
-      const found = await context.operator.views.exceptions(query.all === 'true' ? {} : { inForceAt: now });
-      return { status: 200, json: { exceptions: found.map((each) => exceptionJson(each, now)) } };
+      const asked = query.all === 'true' ? {} : { inForceAt: now };
+      return paged(query, 'exceptions', async (_, after) => restAfter(await context.operator.views.exceptions(asked), madeMark, after), {
+        mark: madeMark,
+        json: (each) => exceptionJson(each, now),
+      });
     },
   }),
   route({
@@ -298,17 +308,20 @@ export const ROUTES: readonly Route[] = [
     path: '/v1/audit',
     role: 'viewer',
     summary: 'Every act with its actor, newest first',
-    query: z.object({
-      subject: z.string().optional(),
-      limit: page.limit,
-      before: z.coerce.number().int().min(1).optional().describe('`next` of the page before.'),
-    }),
-    answer: z.strictObject({ audit: z.array(auditSchema), next: z.int().nullable() }),
-    handle: async ({ context, query }) => {
-      const { subject, before, limit } = query;
-      const rows = await context.operator.views.audit({ limit, ...(subject === undefined ? {} : { subject }), ...(before === undefined ? {} : { before }) });
-      return { status: 200, json: { audit: rows.map(auditJson), next: rows.length < limit ? null : (rows.at(-1)?.seq ?? null) } };
-    },
+    query: z.object({ subject: z.string().optional(), ...page }),
+    answer: z.strictObject({ audit: z.array(auditSchema), next }),
+    handle: async ({ context, query }) =>
+      paged(
+        query,
+        'audit',
+        (limit, after) =>
+          context.operator.views.audit({
+            limit,
+            ...(query.subject === undefined ? {} : { subject: query.subject }),
+            ...(after === undefined ? {} : { after: { seq: after.at, index: Number(after.id) } }),
+          }),
+        { mark: ({ seq, index }) => ({ at: seq, id: String(index) }), isMark: ({ id }) => /^\d{1,9}$/.test(id), json: auditJson },
+      ),
   }),
   route({
     method: 'POST',

@@ -29,7 +29,7 @@ type World = AsyncDisposable & {
 };
 
 /** The real server on memory adapters, and something that answers as the judge does by the contract. */
-async function world(config: Partial<ApiConfig> = {}, options: { readonly isJudgeAway?: boolean } = {}): Promise<World> {
+async function world(config: Partial<ApiConfig> = {}, options: { readonly isJudgeAway?: boolean; readonly stored?: object } = {}): Promise<World> {
   const journal = memoryJournal();
   const inbox = memoryCommandInbox();
   const asked: OperatorCommand[] = [];
@@ -39,6 +39,7 @@ async function world(config: Partial<ApiConfig> = {}, options: { readonly isJudg
   const append = async (body: object): Promise<void> => {
     await journal.append(++seq, { at: Date.now(), actor: 'keywatch', transitions: [], alerts: [], outbox: [], deliveries: [], ...body });
   };
+  if (options.stored !== undefined) await append(options.stored);
   await append({
     alerts: Array.from({ length: 25 }, (_, at) => alertOf({ id: `a${at}`, entity: key, startedAt: 1_790_000_000_000 + Math.floor(at / 3) * 60_000 })),
   });
@@ -236,6 +237,45 @@ describe('lists', () => {
       expect(seen.toSorted()).toEqual(Array.from({ length: 25 }, (_, at) => `a${at}`).toSorted());
     }
   });
+
+  test('silences, maintenance, exceptions, messages and the audit come page by page too, every one once', async () => {
+    const seven = Array.from({ length: 7 }, (_, at) => at);
+    const actor = { way: 'cli', name: 'ada' };
+    const made = (at: number): object => ({ createdAt: 1000 + Math.floor(at / 2), actor, reason: 'x' });
+    const overlay = (at: number): object => ({ ...made(at), matchers: [], startsAt: 0, endsAt: 2_000_000_000_000, includeCritical: false });
+    await using fresh = await world(
+      {},
+      {
+        stored: {
+          silences: seven.map((at) => ({ ...overlay(at), id: `SIL-${at}`, covers: {} })),
+          maintenances: seven.map((at) => ({ ...overlay(at), id: `MNT-${at}` })),
+          exceptions: seven.map((at) => ({ ...made(at), id: `EXC-${at}`, lineage: key, label: 'k', rule: 'r', upTo: 1, until: 2_000_000_000_000 })),
+          outbox: seven.map((at) => ({ id: `MSG-${at}`, channel: 'ops', kind: 'fired', createdAt: 1000 + at, incident: { id: 'INC-1' } })),
+          audit: seven.map((at) => ({ action: 'note', subject: `AUD-${at}`, actor })),
+        },
+      },
+    );
+    for (const [path, name, kind] of [
+      ['/v1/silences', 'silences', 'SIL'],
+      ['/v1/maintenance', 'maintenances', 'MNT'],
+      ['/v1/exceptions', 'exceptions', 'EXC'],
+      ['/v1/incidents/INC-1/messages', 'messages', 'MSG'],
+      ['/v1/audit', 'audit', 'AUD'],
+    ] as const)
+      for (const limit of [1, 2, 3, 7]) {
+        const seen: unknown[] = [];
+        let pages = 0;
+        for (let cursor: string | null = ''; cursor !== null; pages++) {
+          const { json } = await fresh.call('GET', `${path}?limit=${limit}${cursor === '' ? '' : `&cursor=${cursor}`}`, { role: 'viewer' });
+          expect(json).toMatchObject({ next: expect.toSatisfy((next) => next === null || typeof next === 'string') });
+          const answer = json as Record<string, { id?: string; subject?: string }[]> & { next: string | null };
+          seen.push(...(answer[name] ?? []).map(({ id, subject }) => id ?? subject));
+          cursor = answer.next;
+        }
+        expect(seen.toSorted()).toEqual(seven.map((at) => `${kind}-${at}`));
+        expect(pages).toBe(Math.ceil(7 / limit));
+      }
+  });
 });
 
 describe('bad input', () => {
@@ -245,6 +285,8 @@ describe('bad input', () => {
     ['GET', '/v1/alerts?staet=firing', undefined, 400, /staet/],
     ['GET', '/v1/alerts?state=fireing', undefined, 400, /state/],
     ['GET', '/v1/alerts?cursor=xyz', undefined, 400, /cursor/],
+    // [1000,"a1"]: of the list of alerts.
+    ['GET', '/v1/audit?cursor=WzEwMDAsImExIl0', undefined, 400, /cursor/],
     ['GET', '/v1/alerts/unknown', undefined, 404, /there is no "unknown"/],
     ['GET', '/v1/nothing', undefined, 404, /nothing at this address/],
     ['POST', '/v1/alerts/a1/resolve', {}, 400, /reason/],
