@@ -1,4 +1,5 @@
 import { isMissing } from './fault.ts';
+import { checkRefreshed } from './read-docs.ts';
 import type { estypes } from '@elastic/elasticsearch';
 import type { Elasticsearch } from './client.ts';
 
@@ -28,7 +29,7 @@ export async function readDocuments<T>(
   let pit: string | undefined;
   try {
     pit = await elasticsearch.call(`reading ${index}`, async (client, options) => {
-      await client.indices.refresh({ index }, options);
+      checkRefreshed(await client.indices.refresh({ index }, options), `reading ${index}`);
       return (await client.openPointInTime({ index, keep_alive: KEEP_ALIVE }, options)).id;
     });
     for (let after: estypes.SortResults | undefined; ;) {

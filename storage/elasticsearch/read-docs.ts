@@ -1,3 +1,4 @@
+import { ElasticsearchFault, explain } from './fault.ts';
 import type { CallOptions, Elasticsearch } from './client.ts';
 import type { estypes } from '@elastic/elasticsearch';
 
@@ -94,14 +95,28 @@ export async function* readDocs<T>(elasticsearch: Elasticsearch, query: DocsQuer
   }
 }
 
-/** Makes everything that was written before visible to searches. Indices that are not there are passed over. */
+/**
+ * Makes everything that was written before visible to searches. Indices that are not there are passed over. A shard
+ * that failed is a fault that may pass, although the answer is 200: positions are decided by what is read afterwards.
+ */
 export async function refresh(elasticsearch: Elasticsearch, index: readonly string[], call: CallOptions = {}): Promise<void> {
   if (index.length === 0) return;
+  const what = `refreshing ${index.join(', ').slice(0, 200)}`;
   await elasticsearch.call(
-    `refreshing ${index.join(', ').slice(0, 200)}`,
-    (client, options) => client.indices.refresh({ index: [...index], ignore_unavailable: true, allow_no_indices: true }, options),
+    what,
+    async (client, options) =>
+      checkRefreshed(await client.indices.refresh({ index: [...index], ignore_unavailable: true, allow_no_indices: true }, options), what),
     call,
   );
+}
+
+/** Throws a retryable fault where a shard did not do it. Copies that are nowhere are no failure. */
+export function checkRefreshed({ _shards: shards }: estypes.IndicesRefreshResponse, what: string): void {
+  if (shards === undefined || shards.failed === 0) return;
+  const [first] = shards.failures ?? [];
+  const detail =
+    first === undefined ? '' : `: ${first.index ?? ''}/${first.shard ?? ''}: ${explain(undefined, first.reason.type, first.reason.reason ?? undefined)}`;
+  throw new ElasticsearchFault(`elasticsearch: ${what}: ${shards.failed} of ${shards.total} shards failed${detail}`, { isRetryable: true });
 }
 
 export function between(field: string, from: number, to: number): Query {

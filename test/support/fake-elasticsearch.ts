@@ -46,6 +46,10 @@ export class FakeElasticsearch implements AsyncDisposable {
   /** Status of everything else, for instance 401. */
   status = 200;
   isElasticsearch = true;
+  /** So many requests to refresh are answered with a shard that failed; nothing is refreshed by them. */
+  failedRefreshes = 0;
+  /** Requests to refresh that arrived. */
+  refreshes = 0;
   /** Most bulk requests that were there at once. */
   mostAtOnce = 0;
   bytesMax = Number.POSITIVE_INFINITY;
@@ -183,6 +187,12 @@ export class FakeElasticsearch implements AsyncDisposable {
 
   async #other(request: IncomingMessage, url: URL, body: Buffer): Promise<Answer> {
     if (this.status !== 200) return { status: this.status, body: { error: { type: 'security_exception', reason: 'a test' }, status: this.status } };
+    if (url.pathname.endsWith('/_refresh')) {
+      this.refreshes++;
+      const failure = { shard: 0, index: 'one', status: 'INTERNAL_SERVER_ERROR', reason: { type: 'engine_exception', reason: 'of the fake' } };
+      if (this.failedRefreshes-- > 0) return { status: 200, body: { _shards: { total: 2, successful: 1, failed: 1, failures: [failure] } } };
+      if (this.#behind === undefined) return { status: 200, body: { _shards: { total: 2, successful: 2, failed: 0 } } };
+    }
     if (this.#behind === undefined) return { status: 200, body: { nodes: { one: { version: this.version } } } };
     const { method = 'GET', headers } = request;
     return forward(`${this.#behind}${url.pathname}${url.search}`, {
