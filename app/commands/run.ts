@@ -25,6 +25,7 @@ import { httpIngest } from '../wire/http.ts';
 import { canSplitRoles, isKafkaAway, isShared, sharedBusOf } from '../wire/kafka.ts';
 import { startOps } from '../wire/ops.ts';
 import { sourceNames, sourcesOf } from '../wire/sources.ts';
+import { startUpkeep } from '../wire/upkeep.ts';
 import { isStoreAway, openStores } from '../wire/stores.ts';
 
 type Options = ConfigOptions & { readonly roles: ReadonlySet<Role> };
@@ -151,6 +152,7 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
         `${channels.length === 0 ? 'no channel is configured, so alerts are only logged here' : `telling ${channels.join(', ')}`}${file === undefined ? '; no configuration file' : ''}`,
     );
     await http?.listen(() => running.partitions());
+    using upkeep = startUpkeep(config, { pipeline: running, flow: () => flow, clock, log });
     const watching = new AbortController();
     stack.defer(() => watching.abort());
     if (config.inventory !== undefined)
@@ -169,6 +171,7 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
         .catch((error: unknown) => onProblem(`the inventory of keys is not looked at any more: ${error instanceof Error ? error.message : String(error)}`));
     await running.run(stop.signal);
     unstored = running.unstored;
+    upkeep[Symbol.dispose]();
     schedule[Symbol.dispose]();
     if (!isOneOfMany) await housekeeping(running, config, clock, log);
   } catch (error) {

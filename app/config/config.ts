@@ -113,6 +113,8 @@ export type Config = {
       /** For all rules, or by rule. */
       readonly runbook: string | Readonly<Record<string, string>> | undefined;
     };
+    /** `silentAfterMs` null: never. */
+    readonly watch: { readonly deadManUrl: Secret | undefined; readonly silentAfterMs: number | null };
     readonly digest: { readonly enabled: boolean; readonly at: string; readonly timezone: string };
   };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };

@@ -92,6 +92,10 @@ export class Finish {
         surveyMs: parsed.alerts.survey,
         escalation: escalationSteps(parsed.alerts.escalation),
         links: { kibana: parsed.alerts.links.kibana?.replace(/\/+$/, ''), runbook: parsed.alerts.links.runbook },
+        watch: {
+          deadManUrl: parsed.alerts.watch.deadManUrl === undefined ? undefined : this.#deadManUrl(parsed.alerts.watch.deadManUrl),
+          silentAfterMs: parsed.alerts.watch.silentAfter,
+        },
         digest: { ...parsed.alerts.digest, timezone: zoneOf(parsed.alerts.digest.timezone) },
       },
       log: parsed.log,
@@ -203,6 +207,21 @@ export class Finish {
   #path(path: string, at: Path): string {
     if (path === '~' || path.startsWith('~/')) return join(homedir(), path.slice(1));
     return isAbsolute(path) ? path : join(this.#layers.baseDirectory(at, this.#directories), path);
+  }
+
+  #deadManUrl(ref: SecretRef): Secret {
+    const at: Path = ['alerts', 'watch', 'deadManUrl'];
+    const url = this.#secret(ref, at);
+    const text = url.reveal();
+    const isAddress = URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+    if (text !== '' && !isAddress)
+      this.faults.push({
+        place: this.#layers.place(at, 'value'),
+        path: at,
+        message: 'what it refers to is not an http:// or https:// address',
+        hidesValue: true,
+      });
+    return url;
   }
 
   #secret(ref: SecretRef, at: Path): Secret {

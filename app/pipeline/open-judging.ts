@@ -5,7 +5,7 @@ import type { KeyCards } from '../../alerts/notify/facts.ts';
 import type { Alert } from '../../core/alert.ts';
 import { C, at } from '../../core/counters.ts';
 import type { PartialBatch } from '../../core/partial.ts';
-import type { BusEvent, MetricStore, PartialBus, PartitionProgress } from '../../core/ports.ts';
+import type { BusEvent, MetricStore, Notifier, PartialBus, PartitionProgress } from '../../core/ports.ts';
 import type { EpochMs, Minute } from '../../core/types.ts';
 import { MINUTE_MS, minuteOf } from '../../core/window.ts';
 import { createJudge, type Judge } from '../../detectors/judge.ts';
@@ -30,6 +30,8 @@ const SHARED_EVIDENCE_BYTES = 1024 * 1024 * 1024;
 const AHEAD_MINUTES = 3;
 
 export type OpenedJudging = {
+  /** Who can be told of Keywatch itself without the journal. */
+  readonly notifiers: readonly Notifier[];
   readonly seat: JudgeSeat;
   readonly judging: Judging;
   /** For what this process reads itself, where there is no bus between processes. */
@@ -149,7 +151,8 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
   });
   if (lease === undefined) await seat.sit();
   seeded.resolve(judging);
-  return { seat, judging, local: lease === undefined ? judging : patientBus(judging), progress, broken: broken.promise };
+  const notifiers = channels.filter(({ isForIncidentsOnly }) => isForIncidentsOnly !== true).map(({ notifier }) => notifier);
+  return { notifiers, seat, judging, local: lease === undefined ? judging : patientBus(judging), progress, broken: broken.promise };
 }
 
 /** A reign that cannot write ends by itself; what it did not decide is judged from the store by the next one. */

@@ -1,7 +1,7 @@
 import type { AlertDesk, DeskEvent } from '../../alerts/desk.ts';
 import type { Clock } from '../../core/clock.ts';
 import { Fingerprinter } from '../../core/fingerprint.ts';
-import type { EventSource, Journal, MetricStore, PartitionProgress } from '../../core/ports.ts';
+import type { EventSource, Journal, MetricStore, Notifier, PartitionProgress } from '../../core/ports.ts';
 import type { EpochMs } from '../../core/types.ts';
 import { MINUTE_MS } from '../../core/window.ts';
 import type { MmdbGeo } from '../../ingest/enrich/mmdb-geo.ts';
@@ -136,6 +136,11 @@ export class Pipeline implements AsyncDisposable {
   /** Whether this process has sources of its own. */
   get reads(): boolean {
     return this.#parts.pumps.length > 0;
+  }
+
+  /** Who can be told of Keywatch itself without the journal. */
+  get notifiers(): readonly Notifier[] {
+    return this.#parts.judge?.notifiers ?? [];
   }
 
   /** Other keys or limits from now on. */

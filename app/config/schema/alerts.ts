@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ChannelKind } from '../../../alerts/notify/channel.ts';
 import { CHANNEL_KINDS } from '../../../alerts/notify/registry.ts';
 import { SEVERITIES } from '../../../core/types.ts';
-import { duration, secretRef, text, textRef, webAddress } from './fields.ts';
+import { duration, orOff, secretRef, text, textRef, webAddress } from './fields.ts';
 import { routesSchema, timezone } from './routes.ts';
 
 const name = text().describe('Name of the channel in this file, in messages and in the log.');
@@ -67,6 +67,15 @@ export const alertsSchema = z
           .optional(),
       })
       .describe('Where messages lead, beside the dossier (publicUrl).')
+      .prefault({}),
+    watch: z
+      .strictObject({
+        deadManUrl: secretRef('Address of a service that calls people when nothing is heard: the process that judges asks for it once a minute.').optional(),
+        silentAfter: orOff(duration({ min: 60_000 }))
+          .describe('A source that brought records and brings none for so long is reported; or off.')
+          .prefault('1h'),
+      })
+      .describe('Who watches Keywatch itself.')
       .prefault({}),
     digest: z
       .strictObject({
