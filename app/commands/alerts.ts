@@ -2,13 +2,15 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Alert, AlertState } from '../../core/alert.ts';
 import type { Clock } from '../../core/clock.ts';
+import type { PageMark } from '../../core/ports.ts';
 import type { EntityId, EpochMs } from '../../core/types.ts';
 import { Directory, type DirectoryInput } from '../../keys/directory.ts';
 import { STATE_FILE } from '../../storage/sqlite/journal.ts';
 import type { Config } from '../config/config.ts';
+import { listed, parseAfter } from '../cli/paged-list.ts';
 import { configuredBy } from '../cli/configured.ts';
 import { CliError } from '../cli/errors.ts';
-import { formatAgo, formatDuration, formatNumber, formatTime } from '../cli/format.ts';
+import { formatAgo, formatDuration, formatTime } from '../cli/format.ts';
 import { type Io, widthOf, write } from '../cli/io.ts';
 import { addAlertVerbs } from './alerts-act.ts';
 import { type ConfigOptions, type TimeOption, parseCount, resolveTime, sinceOption, withConfigOptions, withExamples, withJsonOption } from '../cli/options.ts';
@@ -16,11 +18,19 @@ import { SEVERITY_STYLES, painter } from '../cli/style.ts';
 import { didYouMean } from '../cli/suggest.ts';
 import { renderTable } from '../cli/table.ts';
 import { printable, wrap } from '../cli/text.ts';
+import { type Cursor } from '../operate/cursor.ts';
+import { allAlerts } from '../operate/find.ts';
 import { alertJson } from '../json/alert.ts';
 import { stringify } from '../json/stringify.ts';
 import { readJournal } from '../wire/stores.ts';
 
-type ListOptions = ConfigOptions & { readonly state?: readonly AlertState[]; readonly since?: TimeOption; readonly limit: number; readonly json?: boolean };
+type ListOptions = ConfigOptions & {
+  readonly state?: readonly AlertState[];
+  readonly since?: TimeOption;
+  readonly limit?: number;
+  readonly after?: Cursor;
+  readonly json?: boolean;
+};
 
 const OPEN: readonly AlertState[] = ['pending', 'firing', 'acknowledged', 'recovering'];
 const STATES: Readonly<Record<string, readonly AlertState[]>> = {
@@ -34,7 +44,6 @@ const STATES: Readonly<Record<string, readonly AlertState[]>> = {
 };
 /** Without --since and --state, what ended within this time is shown beside what is open. */
 const RECENT_MS = 86_400_000;
-const LIMIT = 200;
 
 export function command(io: Io): Command {
   const alerts = new Command('alerts').description('Alerts from the store of a running or stopped keywatch.');
@@ -43,7 +52,8 @@ export function command(io: Io): Command {
       .description('List alerts, newest first. Without options: all open ones, and those resolved within the last 24 hours.')
       .option('--state <states>', `any of ${Object.keys(STATES).join(', ')}, separated by commas`, parseStates)
       .addOption(sinceOption('only alerts that changed since this time, or how long ago, such as 90m, 7d'))
-      .option('--limit <n>', 'at most this many', parseCount, LIMIT)
+      .option('--limit <n>', 'at most this many (default: all)', parseCount)
+      .option('--after <cursor>', 'go on where a list with --limit ended, as it printed', parseAfter)
       .action((options: ListOptions) => list(io, options)),
     [
       ['keywatch alerts list', 'what is open, and what just ended'],
@@ -75,17 +85,17 @@ async function list(io: Io, options: ListOptions): Promise<void> {
   await using opened = await readJournal(config, { clock: io.clock });
   if (opened === undefined)
     throw new CliError(`nothing stored yet: ${join(config.store.directory, STATE_FILE)} does not exist; start keywatch on this data directory first`);
-  const { journal } = opened;
-  // One more than asked for tells whether there are more.
-  const limit = options.limit + 1;
   const since = options.since === undefined ? undefined : resolveTime(options.since, now);
-  const found: readonly Alert[] =
+  const parts: readonly Parameters<typeof allAlerts>[1][] =
     options.state === undefined && since === undefined
-      ? [...(await journal.alerts({ states: OPEN, limit })), ...(await journal.alerts({ states: ['resolved', 'archived'], since: now - RECENT_MS, limit }))]
-      : await journal.alerts({ states: options.state ?? [...OPEN, 'resolved', 'archived'], limit, ...(since === undefined ? {} : { since }) });
-  const shown = found.slice(0, options.limit);
+      ? [{ states: OPEN }, { states: ['resolved', 'archived'], since: now - RECENT_MS }]
+      : [{ states: options.state ?? [...OPEN, 'resolved', 'archived'], ...(since === undefined ? {} : { since }) }];
+  const { items: shown, next } = await listed(
+    parts.map((query) => (after: PageMark | undefined) => allAlerts(opened.journal, { ...query, ...(after === undefined ? {} : { after }) })),
+    options,
+  );
   if (options.json === true) {
-    await write(io.stdout, `${stringify({ alerts: shown.map(alertJson) })}\n`);
+    await write(io.stdout, `${stringify({ alerts: shown.map(alertJson), next: next ?? null })}\n`);
     return;
   }
   if (shown.length === 0) {
@@ -96,7 +106,7 @@ async function list(io: Io, options: ListOptions): Promise<void> {
     return;
   }
   await write(io.stdout, listText(io, shown, { now, labelOf: labels(config.directory) }));
-  if (found.length > shown.length) await write(io.stdout, `\nmore than ${formatNumber(options.limit)}; show more with --limit\n`);
+  if (next !== undefined) await write(io.stdout, `\nthere are more: the same command with --after ${next}\n`);
 }
 
 /** An alert keeps the label of its day; a key that was named since then goes by its new name. */

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Incident } from '../../core/incident.ts';
 import type { EpochMs } from '../../core/types.ts';
 import { type ActOptions, openHere, target, withActOptions } from '../cli/act.ts';
+import { listed, parseAfter } from '../cli/paged-list.ts';
 import { CliError } from '../cli/errors.ts';
 import { formatDuration, formatNumber, formatTime } from '../cli/format.ts';
 import { type Io, widthOf, write } from '../cli/io.ts';
@@ -12,6 +13,8 @@ import { renderTable } from '../cli/table.ts';
 import { printable } from '../cli/text.ts';
 import { incidentJson } from '../json/operator.ts';
 import { stringify } from '../json/stringify.ts';
+import type { Cursor } from '../operate/cursor.ts';
+import { allIncidents } from '../operate/find.ts';
 import { dossierOf } from '../operate/dossier.ts';
 import { dossierMarkdown } from '../report/dossier-markdown.ts';
 
@@ -24,9 +27,13 @@ const STATES: Readonly<Record<string, readonly Incident['state'][]>> = {
   recovering: ['recovering'],
   resolved: ['resolved', 'archived'],
 };
-const LIMIT = 200;
 
-type ListOptions = ActOptions & { readonly state?: readonly Incident['state'][]; readonly since?: TimeOption; readonly limit: number };
+type ListOptions = ActOptions & {
+  readonly state?: readonly Incident['state'][];
+  readonly since?: TimeOption;
+  readonly limit?: number;
+  readonly after?: Cursor;
+};
 
 export function command(io: Io): Command {
   const incidents = new Command('incidents').description('What people are told of: all alerts of one key, or of many keys at once.');
@@ -35,7 +42,8 @@ export function command(io: Io): Command {
       .description('List incidents, newest first; by default the open ones.')
       .option('--state <states>', `any of ${Object.keys(STATES).join(', ')}, separated by commas`, parseStates)
       .addOption(sinceOption('only incidents that changed since this time, or how long ago, such as 90m, 7d'))
-      .option('--limit <n>', 'at most this many', parseCount, LIMIT)
+      .option('--limit <n>', 'at most this many (default: all)', parseCount)
+      .option('--after <cursor>', 'go on where a list with --limit ended, as it printed', parseAfter)
       .action((options: ListOptions) => list(io, options)),
     [['keywatch incidents list --state all --since 7d', 'the week']],
   );
@@ -69,15 +77,11 @@ async function list(io: Io, options: ListOptions): Promise<void> {
   await using here = await openHere(io, options);
   const now = io.clock.now();
   const since: EpochMs | undefined = options.since === undefined ? undefined : resolveTime(options.since, now);
-  // One more than asked for tells whether there are more.
-  const found = await here.operator.views.incidents({
-    states: options.state ?? OPEN,
-    limit: options.limit + 1,
-    ...(since === undefined ? {} : { since }),
-  });
-  const shown = found.slice(0, options.limit);
+  const { views } = here.operator;
+  const query = { states: options.state ?? OPEN, ...(since === undefined ? {} : { since }) };
+  const { items: shown, next } = await listed([(after) => allIncidents(views, { ...query, ...(after === undefined ? {} : { after }) })], options);
   if (options.json === true) {
-    await write(io.stdout, `${stringify({ incidents: shown.map(incidentJson), hasMore: found.length > shown.length })}\n`);
+    await write(io.stdout, `${stringify({ incidents: shown.map(incidentJson), next: next ?? null })}\n`);
     return;
   }
   if (shown.length === 0) {
@@ -100,7 +104,7 @@ async function list(io: Io, options: ListOptions): Promise<void> {
       { width: widthOf(io), paint: painter(io.stdout) },
     ),
   );
-  if (found.length > shown.length) await write(io.stdout, `\nmore than ${formatNumber(options.limit)}; show more with --limit\n`);
+  if (next !== undefined) await write(io.stdout, `\nthere are more: the same command with --after ${next}\n`);
 }
 
 async function dossier(io: Io, id: string, options: ActOptions & { readonly format: string }): Promise<void> {

@@ -17,8 +17,8 @@ export function parseCursor(text: string): Cursor | undefined {
     return undefined;
   }
   if (!Array.isArray(parsed)) return undefined;
-  const [at, id, part]: readonly unknown[] = parsed;
-  if (!Number.isSafeInteger(at) || typeof at !== 'number' || typeof id !== 'string') return undefined;
+  const [at, id, part] = parsed as readonly unknown[];
+  if (typeof at !== 'number' || !Number.isSafeInteger(at) || typeof id !== 'string') return undefined;
   if (part === undefined) return { at, id };
   return typeof part === 'number' && Number.isSafeInteger(part) && part >= 0 ? { at, id, part } : undefined;
 }

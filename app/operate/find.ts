@@ -46,6 +46,20 @@ export async function whyOf(views: JournalViews, found: Found, channels: readonl
   return [...names].map((channel) => why({ incident, alert, messages }, channel));
 }
 
+/** Incidents page by page, newest first. */
+export async function* allIncidents(
+  views: JournalViews,
+  { after: from, ...query }: Omit<Parameters<JournalViews['incidents']>[0], 'limit'>,
+): AsyncGenerator<Incident, void, undefined> {
+  for (let after: PageMark | undefined = from; ;) {
+    const page = await views.incidents({ ...query, limit: PAGE, ...(after === undefined ? {} : { after }) });
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return;
+    after = { at: last.startedAt, id: last.id };
+  }
+}
+
 export async function messagesOf(views: JournalViews, incident: string): Promise<readonly MessageRecord[]> {
   const all: MessageRecord[] = [];
   for (let after: { at: EpochMs; id: string } | undefined; ;) {

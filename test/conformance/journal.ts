@@ -1,11 +1,12 @@
 /** The promises of `Journal`, for every adapter. Projections are compared with a plain fold over what was appended. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Alert, AlertState, AuditNote, AuditRow, Delivery, JournalBody, JournalEntry, OutboxRow } from '../../core/alert.ts';
+import type { Alert, AlertState, Delivery, JournalBody, JournalEntry, OutboxRow } from '../../core/alert.ts';
 import type { Incident } from '../../core/incident.ts';
 import type { Journal } from '../../core/ports.ts';
 import { SEVERITIES, entityId } from '../../core/types.ts';
 import type { ChainCheck } from '../../storage/journal-chain.ts';
+import { auditPages } from './journal-audit.ts';
 
 export type CheckedJournal = Journal & { verifyChain(): Promise<ChainCheck> };
 export type OpenJournal<J extends CheckedJournal> = {
@@ -325,26 +326,7 @@ function viewTests<J extends CheckedJournal>({ open, reopen }: OpenJournal<J>): 
     expect((await journal.audit({ limit: 1 })).map((row) => row.action)).toEqual(['acknowledge']);
   });
 
-  test('pages of the audit show every act once, also where one ends within an entry', async () => {
-    await using journal = await open();
-    // Twelve, so that the tenth does not come after the first.
-    const acts = (count: number, name: string): AuditNote[] => Array.from({ length: count }, (_, at) => ({ action: `${name}${at}`, subject: `INC-${at % 2}` }));
-    await journal.append(1, bodyOf({ audit: acts(2, 'a') }));
-    await journal.append(2, bodyOf({ audit: acts(12, 'b') }));
-    await journal.append(3, bodyOf({ audit: acts(1, 'c') }));
-    const pages = async (limit: number, subject?: string): Promise<readonly string[]> => {
-      const seen: string[] = [];
-      for (let after: AuditRow | undefined; ;) {
-        const page = await journal.audit({ limit, ...(subject === undefined ? {} : { subject }), ...(after === undefined ? {} : { after }) });
-        seen.push(...page.map(({ action }) => action));
-        after = page.at(-1);
-        if (after === undefined) return seen;
-      }
-    };
-    const all = ['c0', ...Array.from({ length: 12 }, (_, at) => `b${at}`), 'a0', 'a1'];
-    for (const limit of [1, 3, 5, 100]) expect(await pages(limit)).toEqual(all);
-    expect(await pages(2, 'INC-1')).toEqual(['b1', 'b3', 'b5', 'b7', 'b9', 'b11', 'a1']);
-  });
+  auditPages(open);
 
   test('messages keep what became of them when their text is gone, by incident and channel', async () => {
     const first = await open();

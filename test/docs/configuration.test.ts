@@ -25,7 +25,10 @@ function known(shape: Shape = rootShape(), path = ''): readonly string[] {
   if (WHOLE.includes(path) || (path !== '' && isSecretShape(shape))) return [path];
   if (shape.properties !== undefined) return Object.entries(shape.properties).flatMap(([name, child]) => known(child, path === '' ? name : `${path}.${name}`));
   if (typeof shape.additionalProperties === 'object') return known(shape.additionalProperties, `${path}.<name>`);
-  return shape.items?.properties === undefined ? [path] : known(shape.items, `${path}[]`);
+  if (shape.items?.properties !== undefined) return known(shape.items, `${path}[]`);
+  // A list of sections, or the one that says where it lies.
+  const ways = shape.anyOf ?? [];
+  return ways.some(({ items }) => items?.properties !== undefined) ? ways.flatMap((way) => known(way, path)) : [path];
 }
 
 test('the manual lists every setting of the schema, and no other', () => {
@@ -69,6 +72,7 @@ test.each(yaml)('the configuration in $page, line $line, loads', ({ text }) => {
   const folder = mkdtempSync(join(tmpdir(), 'keywatch docs '));
   try {
     writeFileSync(join(folder, 'keywatch.yml'), text);
+    writeFileSync(join(folder, 'keys.csv'), 'id,label\n');
     expect(() => loadConfig({ env: { HOME: '/home/kw' }, cwd: folder, secrets: 'none' })).not.toThrow();
   } finally {
     rmSync(folder, { recursive: true });

@@ -84,7 +84,33 @@ describe('alerts list', () => {
 
   test('says so when there are none, or more than shown', async () => {
     expect((await runCli(['alerts', 'list', '--state', 'recovering'], { env })).stdout).toBe('no such alerts\n');
-    expect((await runCli(['alerts', 'list', '--state', 'all', '--limit', '3'], { env })).stdout).toContain('more than 3; show more with --limit');
+    expect((await runCli(['alerts', 'list', '--state', 'all', '--limit', '3'], { env })).stdout).toMatch(
+      /^there are more: the same command with --after \S+$/m,
+    );
+    expect((await runCli(['alerts', 'list', '--state', 'all', '--limit', '4'], { env })).stdout).not.toContain('there are more');
+  });
+
+  test('with --limit and --after every alert comes once, in the order of the whole list', async () => {
+    for (const [options, whole] of [
+      [[], ['fresh', 'long', 'ended']],
+      [
+        ['--state', 'all'],
+        ['fresh', 'ended', 'long', 'old'],
+      ],
+    ] as const)
+      for (const limit of ['1', '2', '3']) {
+        const seen: string[] = [];
+        for (let after: readonly string[] | undefined = []; after !== undefined;) {
+          const { stdout } = await runCli(['alerts', 'list', ...options, '--limit', limit, ...after, '--json'], { env });
+          const { alerts, next } = JSON.parse(stdout) as { alerts: { id: string }[]; next: string | null };
+          seen.push(...alerts.map(({ id }) => id));
+          after = next === null ? undefined : ['--after', next];
+        }
+        expect(seen).toEqual(whole);
+      }
+    const wrong = await runCli(['alerts', 'list', '--after', 'INC-12'], { env });
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('expected what the end of the list before printed');
   });
 
   test('a wrong state is refused with a suggestion', async () => {

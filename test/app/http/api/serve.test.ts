@@ -272,7 +272,8 @@ describe('lists', () => {
           seen.push(...(answer[name] ?? []).map(({ id, subject }) => id ?? subject));
           cursor = answer.next;
         }
-        expect(seen.toSorted()).toEqual(seven.map((at) => `${kind}-${at}`));
+        expect(new Set(seen).size).toBe(seen.length);
+        expect(new Set(seen)).toEqual(new Set(seven.map((at) => `${kind}-${at}`)));
         expect(pages).toBe(Math.ceil(7 / limit));
       }
   });
