@@ -110,7 +110,10 @@ function settingHint(path: Path, key: string, layers: Layers): string {
   const names = namesOf(shapeAt(path));
   const similar = didYouMean(key, names);
   if (similar !== '') return similar;
-  const [elsewhere, ...more] = pathsNamed(key);
+  const everywhere = pathsNamed(key);
+  // Of several the one in the same section is meant.
+  const below = everywhere.filter((other) => path.every((part, index) => other[index] === part));
+  const [elsewhere, ...more] = below.length > 0 ? below : everywhere;
   if (elsewhere !== undefined && more.length === 0) return ` here (did you mean '${elsewhere.join('.')}'?)`;
   const free = names.filter((name) => valueAt(layers.tree, [...path, name]) === undefined);
   return free.length > 0 && free.length <= 10 ? `; there are also ${free.join(', ')}` : '';

@@ -4,7 +4,7 @@ import { count, secretRef, text, texts } from './fields.ts';
 /** `store.elasticsearch`. */
 export const elasticsearchSchema = z
   .strictObject({
-    nodes: texts('expected an address such as https://es.example.com:9200, or a list of them').describe('Addresses of the nodes.'),
+    nodes: texts('expected an address with its scheme, or a list of them', 'nodes: [https://es.example.com:9200]').describe('Addresses of the nodes.'),
     apiKey: secretRef('An API key with rights on the indices of the prefix.').optional(),
     username: text().optional(),
     password: secretRef('The password of username.').optional(),

@@ -78,9 +78,10 @@ export function webAddress(example: string): z.ZodType<string, string> {
   });
 }
 
-/** One text or a list of texts. */
-export function texts(expected: string): z.ZodType<readonly string[], string | string[]> {
-  return z.union([z.string(), z.array(z.string())], { error: expected }).transform((input, context) => {
+/** One text or a list of texts. `example` is a whole line, for whoever left out what must be there. */
+export function texts(expected: string, example?: string): z.ZodType<readonly string[], string | string[]> {
+  const missing = example === undefined ? expected : `is missing; ${expected}; for instance ${example}`;
+  return z.union([z.string(), z.array(z.string())], { error: (issue) => (issue.input === undefined ? missing : expected) }).transform((input, context) => {
     const list = typeof input === 'string' ? [input] : input;
     if (list.length === 0 || list.some((item) => item.trim() === '')) context.issues.push({ code: 'custom', input, message: expected });
     return list;

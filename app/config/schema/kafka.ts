@@ -17,7 +17,9 @@ const tlsSchema = z
 /** `source.kafka` of one source. */
 export const kafkaSchema = z
   .strictObject({
-    brokers: texts('expected host:port, or a list of them').describe('Some brokers; the others are found through them.'),
+    brokers: texts('expected host:port, or a list of them', 'brokers: [kafka-1.example.com:9092, kafka-2.example.com:9092]').describe(
+      'Some brokers; the others are found through them.',
+    ),
     topics: texts('expected the name of a topic, or a list of them').describe('Topics with access events.').optional(),
     pattern: text().describe('A regular expression instead: all topics whose whole name fits, also those made later.').optional(),
     group: text().describe('The consumer group. All processes of one installation share it; two installations must not.').prefault('keywatch'),

@@ -136,8 +136,18 @@ describe('faults', () => {
   test.each([
     ['storr: {}', "1:1 storr: unknown setting (did you mean 'store'?)"],
     ['store: {minutes: 10d}', "1:9 store.minutes: unknown setting here (did you mean 'store.retention.minutes'?)"],
-    // The name stands in two places of the schema.
-    ['store: {bytesMax: 1GB}', '1:9 store.bytesMax: unknown setting; there are also directory, elasticsearch, retention'],
+    // The name stands in two places of the schema: the one in the same section is meant.
+    ['store: {bytesMax: 1GB}', "1:9 store.bytesMax: unknown setting here (did you mean 'store.retention.bytesMax'?)"],
+    ['bytesMax: 1GB', '1:1 bytesMax: unknown setting'],
+    [
+      'sources: [{kafka: {topics: access}}]',
+      '1:12 sources.0.kafka.brokers: is missing; expected host:port, or a list of them; for instance brokers: [kafka-1.example.com:9092, kafka-2.example.com:9092]',
+    ],
+    ['sources: [{kafka: {brokers: [], topics: access}}]', '1:29 sources.0.kafka.brokers: expected host:port, or a list of them'],
+    [
+      'store: {elasticsearch: {prefix: kw}}',
+      '1:9 store.elasticsearch.nodes: is missing; expected an address with its scheme, or a list of them; for instance nodes: [https://es.example.com:9200]',
+    ],
     ['log: {level: 5}', '1:14 log.level: expected one of trace'],
     ['log: {level: inf}', "(did you mean 'info'?)"],
     ['sources: a.log', '1:10 sources: expected a list, found text'],

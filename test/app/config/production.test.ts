@@ -91,7 +91,7 @@ describe('faults', () => {
   test.each([
     ['sources: [{kafka: {brokers: "k:9092", topics: t}}]', 'with Kafka every process needs the same pepper'],
     ['store: {elasticsearch: {nodes: "https://es:9200"}}', 'with Elasticsearch every process needs the same pepper'],
-    [`${HEAD}sources: [{kafka: {topics: t}}]`, 'sources.0.kafka.brokers: expected host:port, or a list of them'],
+    [`${HEAD}sources: [{kafka: {topics: t}}]`, 'sources.0.kafka.brokers: is missing; expected host:port, or a list of them; for instance brokers: ['],
     [kafka('pattern: "t.*"'), 'needs exactly one of topics and pattern'],
     [`${HEAD}sources: [{kafka: {brokers: "k:9092"}}]`, 'needs exactly one of topics and pattern'],
     [`${HEAD}sources: [{kafka: {brokers: "k:9092", pattern: "("}}]`, 'sources.0.kafka.pattern: is no regular expression'],
@@ -107,7 +107,10 @@ describe('faults', () => {
     [kafka('tls: {ca: nowhere.pem}'), 'sources.0.kafka.tls.ca: cannot read'],
     [kafka('from: newest'), 'sources.0.kafka.from: expected one of earliest, latest'],
     [`sources: [{file: a, envelope: flebeat}]`, "(did you mean 'filebeat'?)"],
-    [elasticsearch('prefix: kw'), 'store.elasticsearch.nodes: expected an address such as https://es.example.com:9200, or a list of them'],
+    [
+      elasticsearch('prefix: kw'),
+      'store.elasticsearch.nodes: is missing; expected an address with its scheme, or a list of them; for instance nodes: [https://es.example.com:9200]',
+    ],
     [elasticsearch('nodes: "es:9200"'), 'expected an address such as https://es.example.com:9200'],
     [elasticsearch('nodes: "https://es:9200", prefix: Key_Watch'), 'expected lower case letters, digits and dashes'],
     [elasticsearch('nodes: "https://es:9200", username: u'), 'username and password belong together'],
