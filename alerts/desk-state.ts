@@ -5,14 +5,13 @@ import { HOUR_MS } from '../core/window.ts';
 import { ChannelQueue, type QueueJson } from './channel-queue.ts';
 import type { Tracked } from './episode.ts';
 import { type FlapMemory, afterTransition, isForgotten } from './flapping.ts';
+import { KeyRisks } from './key-risks.ts';
 import type { LifecycleView } from './lifecycle.ts';
 import { renewed } from './renewed.ts';
 import { type SinceDigest, deadLetter, emptySince } from './since-digest.ts';
 
-export type { SinceDigest } from './since-digest.ts';
-
 const DEAD_LETTERS_MAX = 20;
-const SNAPSHOT_VERSION = 2;
+const SNAPSHOT_VERSION = 3;
 const COMMANDS_MAX = 5000;
 
 type Json = {
@@ -38,6 +37,7 @@ type Json = {
   readonly stale: JournalBody['stale'] | null;
   readonly staleTold: EpochMs;
   readonly forgotAt: number;
+  readonly risks: ReturnType<KeyRisks['toJson']>;
 };
 
 /** An incident and what the desk remembers of it. */
@@ -81,6 +81,7 @@ export class DeskState implements LifecycleView {
   #stale: JournalBody['stale'];
   #staleTold: EpochMs = 0;
   #forgotAt = 0;
+  readonly risks = new KeyRisks();
 
   /** Wall clock of the first entry; 0 before it. */
   get installedAt(): EpochMs {
@@ -169,7 +170,6 @@ export class DeskState implements LifecycleView {
     return this.#sinceDigest;
   }
 
-  /** Name of the last digest that was queued. */
   get lastDigest(): string | undefined {
     return this.#lastDigest;
   }
@@ -191,6 +191,7 @@ export class DeskState implements LifecycleView {
     if (this.#installedAt === 0) this.#installedAt = body.at;
     this.#applyAlerts(body);
     this.#applyIncidents(body);
+    this.risks.apply(body);
     this.#applyDecisions(body);
     if (body.catchUp !== undefined) this.#catchUp = body.catchUp ?? undefined;
     for (const delivery of body.deliveries) this.#applyDelivery(delivery);
@@ -236,6 +237,7 @@ export class DeskState implements LifecycleView {
       stale: this.#stale ?? null,
       staleTold: this.#staleTold,
       forgotAt: this.#forgotAt,
+      risks: this.risks.toJson(),
     };
     return JSON.stringify(json);
   }
@@ -267,6 +269,7 @@ export class DeskState implements LifecycleView {
     state.#stale = json.stale ?? undefined;
     state.#staleTold = json.staleTold;
     state.#forgotAt = json.forgotAt;
+    state.risks.load(json.risks);
     return state;
   }
 

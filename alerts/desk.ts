@@ -20,6 +20,7 @@ import { IncidentDraft } from './incident-draft.ts';
 import { JournalTakenError } from './journal-taken.ts';
 import { Lifecycle, type Step } from './lifecycle.ts';
 import { FIRST_WAIT_MS } from './plan.ts';
+import { RISK, RISK_SPEC, takeRisks } from './risk-alert.ts';
 import type { RuleSpec } from './rule-spec.ts';
 import { Sender } from './sender.ts';
 import { together } from './together.ts';
@@ -62,7 +63,7 @@ export class AlertDesk implements AsyncDisposable {
     this.#state = state;
     this.#seq = seq;
     this.#snapshotSeq = snapshotSeq;
-    const rules = new Map(options.rules.map((spec) => [spec.rule, spec]));
+    const rules = new Map([RISK_SPEC, ...options.rules].map((spec) => [spec.rule, spec]));
     this.#rules = rules;
     this.#lifecycle = new Lifecycle({ tenant: options.tenant ?? 'default', rules, directory: options.directory, isDeleted: options.isDeleted });
     this.#senders = options.channels.map((channel) => this.#senderOf(channel));
@@ -175,11 +176,11 @@ export class AlertDesk implements AsyncDisposable {
     return result;
   }
 
-  /** Pairs of entity and rule with an open alert: they must be evaluated although nothing breaches. */
+  /** Pairs of entity and rule with an open alert: detectors must evaluate them although nothing breaches. */
   watched(): ReadonlyMap<EntityId, ReadonlySet<string>> {
     const watched = new Map<EntityId, Set<string>>();
     for (const { alert } of this.#state.alerts.values()) {
-      if (alert.state !== 'pending' && !OPEN_STATES.includes(alert.state)) continue;
+      if (alert.rule === RISK || (alert.state !== 'pending' && !OPEN_STATES.includes(alert.state))) continue;
       const entity = this.#options.directory.canonical(alert.entity);
       const rules = watched.get(entity);
       if (rules === undefined) watched.set(entity, new Set([alert.rule]));
@@ -303,6 +304,7 @@ export class AlertDesk implements AsyncDisposable {
       now,
     );
     const more = work(draft);
+    takeRisks({ draft, lifecycle: this.#lifecycle, state: this.#state, tenant: options.tenant ?? 'default', now });
     const due = draft.plan(
       overlayContext({ state: this.#state, options, rules: this.#rules, draft, more, now }),
       (incident, channel) => this.#state.channels.get(channel)?.willBelieveFiring(incident) ?? false,
@@ -325,9 +327,7 @@ export class AlertDesk implements AsyncDisposable {
   #dueAt(now: EpochMs): Iterable<string> {
     const { incidents } = this.#state;
     const isPassed = now >= this.#boundary;
-    if (isPassed) {
-      this.#boundary = nextBoundary(this.#state, this.#options.surveyMs ?? 0, now);
-    }
+    if (isPassed) this.#boundary = nextBoundary(this.#state, this.#options.surveyMs ?? 0, now);
     for (const id of this.#due.keys()) if (!incidents.has(id)) this.#due.delete(id);
     return isPassed ? [...incidents.keys()] : [...incidents.keys()].filter((id) => now >= (this.#due.get(id) ?? 0));
   }

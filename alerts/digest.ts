@@ -1,7 +1,7 @@
 import { type Alert, OPEN_STATES } from '../core/alert.ts';
 import type { Incident, SuppressionReason } from '../core/incident.ts';
 import { type EpochMs, SEVERITIES, severityRank } from '../core/types.ts';
-import type { SinceDigest } from './desk-state.ts';
+import type { SinceDigest } from './since-digest.ts';
 import { code } from './hostile.ts';
 import { formatCount, formatDuration, formatShare, formatUtc } from './notify/units.ts';
 

@@ -10,9 +10,10 @@ import { beyond, isEqual, sharedOf, stateOf, withoutAck, withoutFleet } from './
 import type { Step } from './lifecycle.ts';
 import { type OverlayContext, suppressionOf } from './overlay.ts';
 import { byWorst, planIncident } from './plan.ts';
-import { riskAt, riskOf } from './risk.ts';
+import { RISK, riskAt, riskOf } from './risk.ts';
+import { type RiskWord, freshFindings, riskWord } from './risk-alert.ts';
 import { familyOf } from './rule-spec.ts';
-import { SuppressedCounts } from './suppressed-counts.ts';
+import { SuppressedCounts, addSuppressed } from './suppressed-counts.ts';
 import { without } from './without.ts';
 
 const ALERTS_LISTED = 20;
@@ -96,6 +97,24 @@ export class IncidentDraft {
     }
   }
 
+  /** What the risk rule says of the keys that were touched. */
+  risks(): readonly (RiskWord & { readonly incident: string })[] {
+    return [...this.#touched].flatMap((id) => {
+      const known = this.cases.tracked(id);
+      if (known?.track.risk === undefined || known.incident.kind === 'fleet') return [];
+      const members = this.cases.membersOf(id);
+      const familyOfRule = (rule: string): string => familyOf(this.#config.rules.get(rule), rule);
+      const word = riskWord({ ...known, members, familyOf: familyOfRule, entity: this.#config.canonical(known.incident.lineage), now: this.#now });
+      return word === undefined ? [] : [{ ...word, incident: id }];
+    });
+  }
+
+  /** The risk that an alert was raised for. */
+  setRiskTold(id: string, riskTold: RiskWord['told']): void {
+    const known = this.cases.tracked(id);
+    if (known !== undefined && riskTold !== undefined) this.cases.incidents.set(id, { ...known, track: { ...known.track, riskTold } });
+  }
+
   acknowledge(id: string, ack: Omit<Acknowledgement, 'seen'>): void {
     const known = this.cases.tracked(id);
     if (known === undefined) return;
@@ -104,7 +123,8 @@ export class IncidentDraft {
     const seen: Acknowledgement['seen'] = {
       severity: incident.severity,
       score: incident.score,
-      families: [...new Set(open.map(({ alert }) => this.#familyOf(alert)))],
+      // Risk is made of families, and is none by itself.
+      families: [...new Set([RISK, ...open.map(({ alert }) => this.#familyOf(alert))])],
       origins: [...new Set(open.flatMap((tracked) => tracked.track.origins))],
       entities: incident.kind === 'fleet' ? [] : [...new Set(open.map(({ alert }) => alert.entity))],
       lineages: incident.lineages,
@@ -152,7 +172,7 @@ export class IncidentDraft {
         waits: this.#config.waits,
         believesFiring: (channel) => believesFiring(id, channel),
       });
-      const suppressed = known.incident.kind === 'fleet' ? 0 : this.#countSuppressed(members, suppression);
+      const suppressed = known.incident.kind === 'fleet' ? 0 : addSuppressed(this.#suppressed, { members, suppression, cases: this.cases, state: this.#state });
       const incident = suppressed === 0 ? plan.incident : { ...plan.incident, suppressed: plan.incident.suppressed + suppressed };
       this.#rows.push(...plan.rows.map((row) => (row.incident === undefined ? row : { ...row, incident: { ...incident, channels: {} } })));
       const before = this.#state.incidents.get(id);
@@ -215,7 +235,8 @@ export class IncidentDraft {
       suppressed: 0,
       channels: {},
     };
-    this.cases.incidents.set(id, { incident, track: { id, waitUntil: this.#now + this.#config.waits[alert.severity], channels: {} } });
+    const risk = parts.kind === 'key' ? this.#state.risks.of(parts.lineage) : {};
+    this.cases.incidents.set(id, { incident, track: { id, ...risk, waitUntil: this.#now + this.#config.waits[alert.severity], channels: {} } });
     this.#touched.add(id);
     if (parts.kind === 'key') {
       this.cases.addLineage(parts.lineage, id);
@@ -278,7 +299,8 @@ export class IncidentDraft {
     const lineages = incident.kind === 'fleet' ? (base?.lineages ?? 0) + joined : 1;
     const rest = without(incident, 'resolvedAt', 'resolution');
     const ended = alerts.findLast((alert) => alert.resolution !== undefined)?.resolution ?? incident.resolution;
-    const risk = incident.kind === 'fleet' ? undefined : riskOf(this.#state.incidents.get(track.id)?.track.risk, this.#freshOf(members), this.#now);
+    const stored = (this.#state.incidents.get(id)?.track ?? this.#state.risks.of(incident.lineage)).risk;
+    const risk = incident.kind === 'fleet' ? undefined : riskOf(stored, freshFindings(members, this.cases, this.#state), this.#now);
     const next: Incident = {
       ...rest,
       state,
@@ -367,31 +389,6 @@ export class IncidentDraft {
       const isExempt = alert !== undefined && alert.severity === 'critical' && this.#config.rules.get(alert.rule)?.isTripwire === true;
       if (!isExempt) this.#flaps.push({ dedupKey: key, since: this.#now });
     }
-  }
-
-  #countSuppressed(members: readonly Tracked[], suppression: (tracked: Tracked) => Suppression | undefined): number {
-    let amount = 0;
-    for (const tracked of members) {
-      const { alert } = tracked;
-      if (!this.cases.alerts.has(alert.id) || (alert.state !== 'firing' && alert.state !== 'acknowledged')) continue;
-      const before = this.#state.alerts.get(alert.dedupKey)?.alert;
-      const fresh = alert.findings - (before?.id === alert.id ? before.findings : 0);
-      const held = fresh > 0 ? suppression(tracked) : undefined;
-      if (held === undefined) continue;
-      this.#suppressed.add(held.reason, alert.rule, fresh);
-      amount += fresh;
-    }
-    return amount;
-  }
-
-  /** Members with breaches that the state does not have in this incident yet, and how many. */
-  #freshOf(members: readonly Tracked[]): readonly { readonly rule: string; readonly score: number; readonly amount: number }[] {
-    return members.flatMap(({ alert }) => {
-      if (!this.cases.alerts.has(alert.id)) return [];
-      const before = this.#state.alerts.get(alert.dedupKey)?.alert;
-      const amount = alert.findings - (before?.id === alert.id && before.incident === alert.incident ? before.findings : 0);
-      return amount > 0 ? [{ rule: alert.rule, score: alert.score, amount }] : [];
-    });
   }
 
   #familyOf(alert: Alert): string {

@@ -2,6 +2,7 @@ import type { Alert, AlertTrack } from '../core/alert.ts';
 import { type Exception, type Incident, type Maintenance, type Silence, type Suppression, isInForce } from '../core/incident.ts';
 import { type EntityId, type EpochMs, entityKind, severityRank } from '../core/types.ts';
 import { type Condition, type Labels, conditionOf } from './matchers.ts';
+import { RISK } from './risk.ts';
 import { type RuleSpec, familyOf } from './rule-spec.ts';
 
 /** A critical finding this many times over its limit is told although a new installation is only looking. */
@@ -62,8 +63,8 @@ function inhibitionOf(alert: Alert, spec: RuleSpec | undefined, siblings: readon
   if (spec?.isTripwire !== true && isRevoked?.(alert.entity) === true) return { reason: 'revoked', detail: 'the key is revoked' };
   if (spec?.isAbsence === true && isStale) return { reason: 'ingest_gap', detail: 'events are missing, so that something is missing says nothing' };
   const fleet = alert.fleet === undefined ? undefined : incident(alert.fleet);
-  // A critical one is told by itself, however many there are.
-  if (fleet !== undefined && fleet.state !== 'archived' && alert.severity !== 'critical') return { reason: 'fleet', by: fleet.id };
+  // A critical one is told by itself, however many there are; a sum of what is told already is not.
+  if (fleet !== undefined && fleet.state !== 'archived' && (alert.severity !== 'critical' || alert.rule === RISK)) return { reason: 'fleet', by: fleet.id };
   const family = familyOf(spec, alert.rule);
   const higher = siblings.find((other) => {
     const otherSpec = rules.get(other.rule);

@@ -6,6 +6,7 @@ import type { Tracked } from './episode.ts';
 import { type EscalationSteps, nextStep } from './escalation.ts';
 import { shown } from './hostile.ts';
 import { formatDuration } from './notify/units.ts';
+import { RISK } from './risk.ts';
 import { without } from './without.ts';
 
 /** Related alerts are waited for before the first notice: the more severe, the shorter. */
@@ -184,7 +185,9 @@ class PlanDraft {
     if (incident.reopens > memory.reopens && severityRank(worst.severity) >= severityRank('high')) return 'reopened';
     if (severityRank(worst.severity) > severityRank(memory.severity)) return 'severity_up';
     if (memory.muted === 'silence' || memory.muted === 'maintenance') return 'still_firing';
-    if (incident.kind === 'key' && memory.alerts.length < REMEMBERED_ALERTS_MAX && routed.some((alert) => !memory.alerts.includes(alert.id))) return 'joined';
+    // A sum of what the channel knows is news where it makes that more severe, and only there.
+    const isJoined = ({ id, rule }: Alert): boolean => rule !== RISK && !memory.alerts.includes(id);
+    if (incident.kind === 'key' && memory.alerts.length < REMEMBERED_ALERTS_MAX && routed.some(isJoined)) return 'joined';
     const every = REPEAT_MS[worst.severity];
     const wait = every[Math.min(memory.repeats, every.length - 1)];
     return wait !== undefined && memory.sentAt !== undefined && now >= memory.sentAt + wait ? 'repeat' : undefined;

@@ -191,6 +191,12 @@ export type AlertTrack = {
   readonly announced?: { readonly severity: Severity; readonly reopens: number };
 };
 
+/** Finding scores of each rule as of `at`, the largest of them, and when its newest came. */
+type Risk = {
+  readonly at: EpochMs;
+  readonly rules: Readonly<Record<string, { readonly sum: number; readonly max: number; readonly at: EpochMs }>>;
+};
+
 /** What the desk remembers of an incident beside what people see. */
 export type IncidentTrack = {
   /** Of the incident. */
@@ -199,8 +205,10 @@ export type IncidentTrack = {
   readonly waitUntil?: EpochMs;
   /** Escalation counts from here, and so many of its steps are done. */
   readonly escalation?: { readonly from: EpochMs; readonly done: number };
-  /** Finding scores of each rule as of `at`, and the largest: what risk is made of. */
-  readonly risk?: { readonly at: EpochMs; readonly rules: Readonly<Record<string, { readonly sum: number; readonly max: number }>> };
+  /** What risk is made of; of a key only. */
+  readonly risk?: Risk;
+  /** The risk that an alert was last raised for, and the families of rules in it. */
+  readonly riskTold?: Risk & { readonly families: readonly string[] };
   readonly channels: Readonly<Record<string, ChannelMemory>>;
 };
 

@@ -19,7 +19,7 @@ export type Finding = {
   readonly observed: number;
   /** The limit, or the middle of the expected band. */
   readonly expected: number;
-  readonly unit: 'requests' | 'ratio' | 'bytes' | 'failures' | 'credentials' | 'minutes';
+  readonly unit: 'requests' | 'ratio' | 'bytes' | 'failures' | 'credentials' | 'minutes' | 'points';
   /** What a person should do: "apply rate limiting". */
   readonly action: string;
   readonly contributions: readonly Contribution[];

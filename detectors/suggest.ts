@@ -110,7 +110,7 @@ const SUGGESTED: ReadonlyMap<string, Spec> = new Map(
   RULES.flatMap((rule): [string, Spec][] => {
     const { unit, defaults } = rule;
     const { warning, critical } = defaults;
-    if (warning === undefined || critical === undefined || unit === 'credentials' || unit === 'minutes') return [];
+    if (warning === undefined || critical === undefined || unit === 'credentials' || unit === 'minutes' || unit === 'points') return [];
     // Failures are never usual enough to tighten their limits, only to widen them.
     const warningMin = unit === 'ratio' || unit === 'failures' ? warning : warning * TIGHTEN_MIN;
     const step = unit === 'bytes' ? KB : unit === 'ratio' ? 1e-6 : 1;

@@ -33,7 +33,7 @@ export function formatShare(ratio: number): string {
   return `${UP_TO_ONE.format(percent)} %`;
 }
 
-const NOUNS = { requests: 'request', failures: 'failure', credentials: 'credential', minutes: 'minute' } as const;
+const NOUNS = { requests: 'request', failures: 'failure', credentials: 'credential', minutes: 'minute', points: 'point' } as const;
 
 /** A value of a finding with its unit: `12,345 requests`, `1.2 GB`, `7.3 %`. */
 export function formatQuantity(value: number, unit: Finding['unit']): string {

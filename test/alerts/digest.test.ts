@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Alert } from '../../core/alert.ts';
-import type { SinceDigest } from '../../alerts/desk-state.ts';
+import type { SinceDigest } from '../../alerts/since-digest.ts';
 import { type DigestInput, digestText } from '../../alerts/digest.ts';
 import { HOUR_MS, MINUTE_MS } from '../../core/window.ts';
 import { T0, alertOf, finding } from './support/build.ts';

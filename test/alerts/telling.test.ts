@@ -16,20 +16,31 @@ const silence = (minutes: number) =>
 
 const TELLING: readonly Script[] = [
   {
+    // 60 twice of each: a risk of 240, and high waits for fifteen seconds.
     name: 'two rules on one key within the wait are one notice',
     lanes: ['MM', { says: 'MM', rule: 'data_transfer' }],
     setup: (harness) => void (harness.rules = two),
     until: 10,
-    expect: [['fired', 4, 4.2]],
+    expect: [['fired', 3.2, 3.4]],
   },
   {
-    name: 'a rule that joins later is told in the same incident',
+    name: 'a rule that joins later is told in the same incident, as severe as both together are',
     lanes: ['MMMMMMMMMMMM', { says: '      MM', rule: 'data_transfer' }],
     setup: (harness) => void (harness.rules = two),
     until: 15,
     expect: [
       ['fired', 4, 4.2],
-      ['joined', 9, 9.2],
+      ['severity_up', 9, 9.2],
+    ],
+  },
+  {
+    name: 'a rule that joins what is as severe is told as that, and the risk of both is no message of its own',
+    lanes: ['CCCCCCCC', { says: '   CCCCC', rule: 'data_transfer' }],
+    setup: (harness) => void (harness.rules = two),
+    until: 10,
+    expect: [
+      ['fired', 2, 2.1],
+      ['joined', 5, 5.2],
     ],
   },
   {
