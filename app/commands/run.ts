@@ -12,8 +12,6 @@ import { stopOnSignals } from '../cli/signals.ts';
 import type { Config, SourceConfig } from '../config/config.ts';
 import { printPath, printPlace } from '../config/diagnostic.ts';
 import { loadPepper } from '../pepper.ts';
-import { readKeys } from '../config/load.ts';
-import { InventoryWatch } from '../pipeline/inventory-watch.ts';
 import { FlowStats } from '../pipeline/flow-stats.ts';
 import { isWorldFault } from '../pipeline/judge-seat.ts';
 import { openPatiently } from '../pipeline/patient-open.ts';
@@ -25,6 +23,7 @@ import { httpIngest } from '../wire/http.ts';
 import { canSplitRoles, isKafkaAway, isShared, sharedBusOf } from '../wire/kafka.ts';
 import { startOps } from '../wire/ops.ts';
 import { sourceNames, sourcesOf } from '../wire/sources.ts';
+import { LiveConfig } from '../wire/live-config.ts';
 import { startUpkeep } from '../wire/upkeep.ts';
 import { isStoreAway, openStores } from '../wire/stores.ts';
 
@@ -141,8 +140,8 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
       return;
     }
     const running = stack.use(pipeline);
-    let current = config;
-    const api = await startApi(config, { clock, onProblem, current: () => current });
+    using live = new LiveConfig(config, { load: () => configuredBy(options, io).config, pipeline: running, clock, log });
+    const api = await startApi(config, { clock, onProblem, current: () => live.current, onReload: (actor) => live.reload(actor) });
     if (api !== undefined) log.info(`the API is at ${config.api?.tls === undefined ? 'http' : 'https'}://${stack.use(api).address}/v1`);
     using schedule = startSchedule(running, config, { clock, log });
     const channels = config.alerts.channels.map(({ name }) => name);
@@ -153,22 +152,6 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
     );
     await http?.listen(() => running.partitions());
     using upkeep = startUpkeep(config, { pipeline: running, flow: () => flow, clock, log });
-    const watching = new AbortController();
-    stack.defer(() => watching.abort());
-    if (config.inventory !== undefined)
-      new InventoryWatch({
-        path: config.inventory.path,
-        clock,
-        read: () => readKeys(current),
-        apply: async (keys) => {
-          current = { ...current, directory: keys };
-          await running.useDirectory(current);
-        },
-        onProblem,
-        onChange: (count) => log.info(`the inventory of keys changed: ${count} entries`),
-      })
-        .run(watching.signal)
-        .catch((error: unknown) => onProblem(`the inventory of keys is not looked at any more: ${error instanceof Error ? error.message : String(error)}`));
     await running.run(stop.signal);
     unstored = running.unstored;
     upkeep[Symbol.dispose]();

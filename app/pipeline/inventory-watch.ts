@@ -7,7 +7,8 @@ import { CliError } from '../cli/errors.ts';
 export const INVENTORY_EVERY_MS: DurationMs = 60_000;
 
 export type InventoryWatchDeps = {
-  readonly path: string;
+  /** Where it is now; undefined while there is none. */
+  readonly path: () => string | undefined;
   readonly clock: Clock;
   /** Reads and checks the file; throws a `CliError` that says what is wrong. */
   readonly read: () => DirectoryInput;
@@ -41,6 +42,7 @@ export class InventoryWatch {
     const stamp = await this.#stamp();
     if (stamp === this.#seen) return;
     this.#seen = stamp;
+    if (stamp === 'none') return;
     let keys: DirectoryInput;
     try {
       keys = read();
@@ -54,9 +56,11 @@ export class InventoryWatch {
 
   /** Changes when the file does, also when another one is put in its place. */
   async #stamp(): Promise<string> {
+    const path = this.#deps.path();
+    if (path === undefined) return 'none';
     try {
-      const { mtimeMs, size, ino } = await stat(this.#deps.path);
-      return `${mtimeMs} ${size} ${ino}`;
+      const { mtimeMs, size, ino } = await stat(path);
+      return `${path} ${mtimeMs} ${size} ${ino}`;
     } catch {
       return 'away';
     }

@@ -16,6 +16,7 @@ const ADVANCE_MS: DurationMs = 1000;
 const TICK_MS: DurationMs = 1000;
 const WATCH_MS: DurationMs = 1000;
 const AFTER_FAULT_MS: DurationMs = 1000;
+const RENEW_DRAIN_MS: DurationMs = 3000;
 const TELL_AGAIN_MS: DurationMs = 600_000;
 
 export type JudgeSeatDeps = {
@@ -45,6 +46,10 @@ export class JudgeSeat {
   readonly #deps: JudgeSeatDeps;
   readonly #follower: JournalFollower;
   #desk: AlertDesk | undefined;
+  /** Ends the reign that is on. */
+  #stopReign: (() => void) | undefined;
+  /** Somebody waits for the desk to be opened anew. */
+  #renewal: PromiseWithResolvers<void> | undefined;
   #writer: WindowWriter | undefined;
   /** The last fault that people were told of. */
   #told: { readonly message: string; readonly at: DurationMs } | undefined;
@@ -73,9 +78,20 @@ export class JudgeSeat {
     while (this.#desk === undefined && !signal.aborted) await this.#deps.clock.sleep(WATCH_MS, signal);
   }
 
+  /** Opens the desk anew, with what is configured now. Messages under way are sent first, for a moment. Whoever does not judge has nothing to do. */
+  async renew(): Promise<void> {
+    const desk = this.#desk;
+    if (desk === undefined || this.#stopReign === undefined) return;
+    await desk.drain(AbortSignal.timeout(RENEW_DRAIN_MS));
+    if (this.#desk !== desk) return;
+    this.#renewal ??= Promise.withResolvers<void>();
+    this.#stopReign();
+    await this.#renewal.promise;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { lease, clock } = this.#deps;
-    if (lease === undefined) return this.#reign(signal);
+    if (lease === undefined) return this.#reigns(signal);
     while (!signal.aborted) {
       if (await lease.beat()) await this.#reignUnderLease(lease, signal);
       else await this.#follow();
@@ -109,7 +125,7 @@ export class JudgeSeat {
     const watching = this.#every(WATCH_MS, async () => void (lease.isHeld || stop.abort()), stop.signal);
     try {
       if (this.#desk === undefined) await this.#sit();
-      await this.#reign(stop.signal);
+      await this.#reigns(stop.signal);
       if (!signal.aborted) onProblem("the judge's lease was not renewed in time; another process may judge now");
     } catch (error) {
       if (!isWorldFault(error)) throw error;
@@ -134,6 +150,24 @@ export class JudgeSeat {
     else onProblem(`judging stopped: ${error.message}; it goes on here or in another process as soon as that is over`);
   }
 
+  /** One reign after the other, as long as only the configuration changes. */
+  async #reigns(signal: AbortSignal): Promise<void> {
+    try {
+      for (;;) {
+        await this.#reign(signal);
+        if (this.#renewal === undefined || signal.aborted) return;
+        await this.#rise();
+        await this.#sit();
+        this.#renewal.resolve();
+        this.#renewal = undefined;
+      }
+    } finally {
+      // Whoever judges next opens the desk with the new configuration anyway.
+      this.#renewal?.resolve();
+      this.#renewal = undefined;
+    }
+  }
+
   async #reign(signal: AbortSignal): Promise<void> {
     const { judging } = this.#deps;
     const desk = this.#desk;
@@ -142,6 +176,7 @@ export class JudgeSeat {
     const onAbort = (): void => stop.abort();
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) stop.abort();
+    this.#stopReign = onAbort;
     const parts = [
       this.#every(ADVANCE_MS, () => judging.advance(), stop.signal),
       this.#every(TICK_MS, () => this.#tick(desk), stop.signal),
@@ -151,6 +186,7 @@ export class JudgeSeat {
     try {
       await Promise.all(parts);
     } finally {
+      this.#stopReign = undefined;
       stop.abort();
       signal.removeEventListener('abort', onAbort);
       await Promise.allSettled(parts);

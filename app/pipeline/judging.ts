@@ -124,6 +124,11 @@ export class Judging implements PartialBus {
     return this.#inTurn(async () => this.#judge.reload(this.#deps.directory));
   }
 
+  /** The next one who leads does so with a judge of its own making: other rules. */
+  distrust(): void {
+    this.#hasForgotten = true;
+  }
+
   /** Closed minutes that changed since the last call, in this judge or in one before it. */
   takeChanged(): ChangedMinutes {
     this.#keepChanges();

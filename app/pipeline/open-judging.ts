@@ -1,6 +1,7 @@
 import { AlertDesk, type DeskEvent } from '../../alerts/desk.ts';
 import { routerOf } from '../../alerts/route.ts';
 import { thresholdSpec } from '../../alerts/rule-spec.ts';
+import type { DeskChannel } from '../../alerts/desk-options.ts';
 import type { KeyCards } from '../../alerts/notify/facts.ts';
 import type { Alert } from '../../core/alert.ts';
 import { C, at } from '../../core/counters.ts';
@@ -11,6 +12,7 @@ import { MINUTE_MS, minuteOf } from '../../core/window.ts';
 import { createJudge, type Judge } from '../../detectors/judge.ts';
 import { LATE_MINUTES } from '../../detectors/ledger/state.ts';
 import { seedFrom } from '../../detectors/seed.ts';
+import type { Config } from '../config/config.ts';
 import { channelsOf, notesOf } from './channels.ts';
 import { keepUp } from './channel-upkeep.ts';
 import { type ConfiguredDirectory, enabledRules } from './configured-directory.ts';
@@ -31,7 +33,9 @@ const AHEAD_MINUTES = 3;
 
 export type OpenedJudging = {
   /** Who can be told of Keywatch itself without the journal. */
-  readonly notifiers: readonly Notifier[];
+  readonly notifiers: () => readonly Notifier[];
+  /** Another configuration, as far as a running process can take it: the desk is opened anew. */
+  readonly useConfig: (config: Config) => Promise<void>;
   readonly seat: JudgeSeat;
   readonly judging: Judging;
   /** For what this process reads itself, where there is no bus between processes. */
@@ -54,11 +58,12 @@ export type JudgingParts = {
 
 /** The judge, with the last hour from the store and everything that is published from here on. */
 export async function openJudging(options: PipelineOptions, parts: JudgingParts): Promise<OpenedJudging> {
-  const { config, clock, onProblem } = options;
+  let { config } = options;
+  const { clock, onProblem } = options;
   const { stores, directory, bus, ownProgress, stack } = parts;
   const { store, journal, lease, windows } = stores;
   const cards: KeyCards = (lineage) => directory.keys.facts(lineage);
-  const rules = enabledRules(config);
+  let rules = enabledRules(config);
   const evidence = windows === undefined ? {} : { evidenceBytesMax: SHARED_EVIDENCE_BYTES, tracksChanges: true };
   const newJudge = async (judgedThrough: Minute): Promise<Judge> => {
     const judge = createJudge({ directory, rules, ...evidence });
@@ -103,10 +108,11 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
     lateness: config.lateness,
     ...(progress === undefined ? {} : { idleAfter: UNHEARD_MAX_MS }),
   });
-  const channels = [
+  const openChannels = (): readonly DeskChannel[] => [
     ...channelsOf(config, { clock, store, cards, contactOf: (lineage) => directory.keys.facts(lineage).contact, onProblem }),
     ...(options.channels ?? []),
   ];
+  let channels = openChannels();
   let upkeep: AbortController | undefined;
   stack.defer(() => upkeep?.abort());
   const seat = new JudgeSeat({
@@ -151,8 +157,18 @@ export async function openJudging(options: PipelineOptions, parts: JudgingParts)
   });
   if (lease === undefined) await seat.sit();
   seeded.resolve(judging);
-  const notifiers = channels.filter(({ isForIncidentsOnly }) => isForIncidentsOnly !== true).map(({ notifier }) => notifier);
-  return { notifiers, seat, judging, local: lease === undefined ? judging : patientBus(judging), progress, broken: broken.promise };
+  const useConfig = async (next: Config): Promise<void> => {
+    const before = rules;
+    config = next;
+    rules = enabledRules(next);
+    channels = openChannels();
+    directory.replace(next);
+    await judging.reload();
+    if (rules.join() !== before.join()) judging.distrust();
+    await seat.renew();
+  };
+  const notifiers = (): readonly Notifier[] => channels.filter(({ isForIncidentsOnly }) => isForIncidentsOnly !== true).map(({ notifier }) => notifier);
+  return { notifiers, useConfig, seat, judging, local: lease === undefined ? judging : patientBus(judging), progress, broken: broken.promise };
 }
 
 /** A reign that cannot write ends by itself; what it did not decide is judged from the store by the next one. */

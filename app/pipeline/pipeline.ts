@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { AlertDesk, DeskEvent } from '../../alerts/desk.ts';
 import type { Clock } from '../../core/clock.ts';
 import { Fingerprinter } from '../../core/fingerprint.ts';
@@ -5,6 +6,7 @@ import type { EventSource, Journal, MetricStore, Notifier, PartitionProgress } f
 import type { EpochMs } from '../../core/types.ts';
 import { MINUTE_MS } from '../../core/window.ts';
 import type { MmdbGeo } from '../../ingest/enrich/mmdb-geo.ts';
+import type { Actor } from '../../core/operator.ts';
 import type { PartitionPosition } from '../../ingest/kafka/source-options.ts';
 import type { PartitionState, Pump } from '../../ingest/pump.ts';
 import { checkPepper } from '../pepper.ts';
@@ -140,13 +142,21 @@ export class Pipeline implements AsyncDisposable {
 
   /** Who can be told of Keywatch itself without the journal. */
   get notifiers(): readonly Notifier[] {
-    return this.#parts.judge?.notifiers ?? [];
+    return this.#parts.judge?.notifiers() ?? [];
   }
 
   /** Other keys or limits from now on. */
   async useDirectory(config: Pick<Config, 'rules' | 'directory'>): Promise<void> {
     this.#parts.directory.replace(config);
     await this.judging?.reload();
+  }
+
+  /** Another configuration, as far as a running process can take it. The audit tells who read it again. */
+  async useConfig(config: Config, { actor, changes }: { readonly actor: Actor; readonly changes: readonly string[] }): Promise<void> {
+    const { judge, stores, clock } = this.#parts;
+    if (judge === undefined) return this.#parts.directory.replace(config);
+    await judge.useConfig(config);
+    await stores.inbox?.submit({ kind: 'reload_notice', id: randomUUID(), at: clock.now(), actor, changes });
   }
 
   /** Looks whether the databases of places have changed. */

@@ -15,7 +15,7 @@ test('a changed inventory is taken; of a bad one people hear once, and the last 
   const held: number[] = [];
   const problems: string[] = [];
   const watch = new InventoryWatch({
-    path,
+    path: () => path,
     clock: stillClock,
     read: () => {
       const { keys, faults } = parseInventory('keys.csv', readFileSync(path, 'utf8'), []);
