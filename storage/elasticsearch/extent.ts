@@ -1,5 +1,6 @@
-import { MINUTES_PER_HOUR, dayOf, hourOf } from '../../core/window.ts';
-import { MINUTES_PER_DAY, monthLength, monthOf } from '../calendar.ts';
+import { MINUTES_PER_HOUR, dayOf } from '../../core/window.ts';
+import { MINUTES_PER_DAY, monthOf } from '../calendar.ts';
+import { ReadPlan, type Span, ascending, cut, range } from '../extent.ts';
 import { isMissing } from './fault.ts';
 import { refresh } from './read-docs.ts';
 import type { Elasticsearch } from './client.ts';
@@ -10,8 +11,6 @@ import type { FoldedSource, PartialSource } from './row-body.ts';
 import type { Resolution } from '../../core/ports.ts';
 import type { Minute } from '../../core/types.ts';
 
-/** Half-open, in minutes. */
-export type Span = { readonly from: Minute; readonly to: Minute };
 /** Documents of one index with `from <= ts < to`; of folded ones only those that count. */
 export type Piece = Span & { readonly index: string; readonly counts: (stored: PartialSource | FoldedSource) => boolean };
 
@@ -61,20 +60,15 @@ export function isDropped(error: unknown): boolean {
   return isMissing(error);
 }
 
-/**
- * Which indices there are, and how a stretch of time is put together from them. The law: every stored row, frozen hour
- * and frozen day counts once, when its start is in the stretch. Folded hours and days are sums of those, taken instead of
- * them where a whole one fits and nothing below it has changed since.
- */
+/** Which indices there are, and how a stretch of time is read from them. */
 export class Extent {
   readonly #names: IndexNames;
   readonly #state: State;
+  readonly #plan: ReadPlan<Piece>;
   /** Days with rows, ascending. */
   readonly minuteDays: readonly Minute[];
   /** Months with hours, ascending. */
   readonly hourMonths: readonly Minute[];
-  /** Days that may hold hours or rows, ascending. */
-  readonly #hourDays: readonly Minute[];
   /** Years with days, by their first day, ascending. */
   readonly years: readonly Minute[];
 
@@ -87,7 +81,16 @@ export class Extent {
     this.minuteDays = current('partial', (day) => this.dayEra(day));
     this.hourMonths = current('1h', (month) => this.monthEra(month));
     this.years = current('1d', () => 0);
-    this.#hourDays = ascending([...this.hourMonths.flatMap((month) => range(month, month + monthLength(month), MINUTES_PER_DAY)), ...this.minuteDays]);
+    this.#plan = new ReadPlan({
+      minuteDays: new Set(this.minuteDays),
+      hourMonths: new Set(this.hourMonths),
+      days: () => this.years.flatMap((year) => range({ from: year, to: year + yearLength(year) }, MINUTES_PER_DAY)),
+      dirtyHours: state.dirtyHours,
+      dirtyDays: state.dirtyDays,
+      readMinutes: (span) => ({ ...span, index: names.partial(dayOf(span.from), this.dayEra(dayOf(span.from))), counts: isRow }),
+      readHours: (span) => this.#readHours(span),
+      readDays: (span, whole) => this.#readDays(span, whole),
+    });
   }
 
   dayEra(day: Minute): number {
@@ -113,11 +116,14 @@ export class Extent {
     return [...new Set(this.days(span, top).flatMap((day) => this.pieces(day, top).map((piece) => piece.index)))];
   }
 
-  /** `span` day by day, where a day may hold windows of a resolution: whole windows, those that start in `span`. */
+  /** See `ReadPlan`. */
   days(span: Span, resolution: Resolution): readonly Span[] {
-    const step = stepOf(resolution);
-    const whole = { from: Math.ceil(span.from / step) * step, to: Math.ceil(span.to / step) * step };
-    return this.#daysOf(resolution).flatMap((day) => cut(whole, day, MINUTES_PER_DAY) ?? []);
+    return this.#plan.days(span, resolution);
+  }
+
+  /** See `ReadPlan`. */
+  pieces(span: Span, top: Resolution): readonly Piece[] {
+    return this.#plan.pieces(span, top);
   }
 
   /** True when the folded window itself holds everything, so that nothing below it has to be read. */
@@ -126,70 +132,27 @@ export class Extent {
     return !(resolution === 'hour' ? this.#state.dirtyHours : this.#state.dirtyDays).has(window);
   }
 
-  /** How to read `span` with nothing coarser than `top`; for 'minute' and 'hour' it is within one day. */
-  pieces(span: Span, top: Resolution): readonly Piece[] {
-    if (top === 'minute') return this.#minutes(span);
-    if (top === 'hour') return this.#hours(span);
-    const whole: Span = { from: Math.ceil(span.from / MINUTES_PER_DAY) * MINUTES_PER_DAY, to: dayOf(span.to) };
+  #readDays(span: Span, whole: Span): readonly Piece[] {
     const isFolded = (day: Minute): boolean => day >= whole.from && day < whole.to && !this.#state.dirtyDays.has(day);
     const counts: Piece['counts'] = (stored) => {
       const day = minuteOf(stored);
       return ('era' in stored && stored.era < this.monthEra(monthOf(day))) || isFolded(day);
     };
-    const years = this.years.flatMap((year) => {
+    return this.years.flatMap((year) => {
       const part = cut(span, year, yearLength(year));
       return part === undefined ? [] : [{ ...part, index: this.#names.days(year), counts }];
     });
-    const rest = this.#hourDays.flatMap((day) => {
-      const part = isFolded(day) ? undefined : cut(span, day, MINUTES_PER_DAY);
-      return part === undefined ? [] : this.#hours(part);
-    });
-    return [...years, ...rest];
   }
 
-  /** `span` is within one day. */
-  #hours(span: Span): readonly Piece[] {
+  #readHours(span: Span): Piece {
     const month = monthOf(span.from);
     const era = this.dayEra(dayOf(span.from));
     const counts: Piece['counts'] = (stored) => {
       const hour = minuteOf(stored);
       return ('era' in stored && stored.era < era) || (hour + MINUTES_PER_HOUR <= span.to && !this.#state.dirtyHours.has(hour));
     };
-    const hours: Piece = { ...span, index: this.#names.hours(month, this.monthEra(month)), counts };
-    return [...(this.hourMonths.includes(month) ? [hours] : []), ...this.#unfoldedMinutes(span)];
+    return { ...span, index: this.#names.hours(month, this.monthEra(month)), counts };
   }
-
-  /** The hours that an edge of `span` cuts and those that are not folded, as minutes; neighbours in one piece. */
-  #unfoldedMinutes(span: Span): readonly Piece[] {
-    const pieces: Piece[] = [];
-    let open: Span | undefined;
-    for (let hour = hourOf(span.from); hour < span.to; hour += MINUTES_PER_HOUR) {
-      const part = { from: Math.max(hour, span.from), to: Math.min(hour + MINUTES_PER_HOUR, span.to) };
-      const isFolded = part.to - part.from === MINUTES_PER_HOUR && !this.#state.dirtyHours.has(hour);
-      if (!isFolded) open = { from: open?.from ?? part.from, to: part.to };
-      if (open === undefined || (!isFolded && part.to < span.to)) continue;
-      pieces.push(...this.#minutes(open));
-      open = undefined;
-    }
-    return pieces;
-  }
-
-  #minutes(span: Span): readonly Piece[] {
-    const day = dayOf(span.from);
-    if (!this.minuteDays.includes(day)) return [];
-    return [{ ...span, index: this.#names.partial(day, this.dayEra(day)), counts: isRow }];
-  }
-
-  #daysOf(resolution: Resolution): readonly Minute[] {
-    if (resolution === 'minute') return this.minuteDays;
-    if (resolution === 'hour') return this.#hourDays;
-    return ascending([...this.years.flatMap((year) => range(year, year + yearLength(year), MINUTES_PER_DAY)), ...this.#hourDays]);
-  }
-}
-
-/** The length of a window, in minutes. */
-export function stepOf(resolution: Resolution): number {
-  return resolution === 'minute' ? 1 : resolution === 'hour' ? MINUTES_PER_HOUR : MINUTES_PER_DAY;
 }
 
 export function minuteOf(stored: { readonly ts: number }): Minute {
@@ -207,18 +170,4 @@ export function yearLength(year: Minute): number {
 /** Empty cells are a tombstone. */
 function isRow(stored: { readonly cells: string }): boolean {
   return stored.cells !== '';
-}
-
-function range(from: Minute, to: Minute, step: number): Minute[] {
-  return Array.from({ length: Math.max(0, (to - from) / step) }, (_, index) => from + index * step);
-}
-
-function ascending(minutes: readonly Minute[]): readonly Minute[] {
-  return [...new Set(minutes)].sort((a, b) => a - b);
-}
-
-function cut(span: Span, start: Minute, length: number): Span | undefined {
-  const from = Math.max(span.from, start);
-  const to = Math.min(span.to, start + length);
-  return from < to ? { from, to } : undefined;
 }

@@ -1,7 +1,8 @@
 import { MINUTE_MS } from '../../core/window.ts';
 import { MINUTES_PER_DAY, dayName, monthLength, monthName, monthOf } from '../calendar.ts';
 import { ElasticsearchFault } from './fault.ts';
-import { type Span, readExtent, yearLength } from './extent.ts';
+import { readExtent, yearLength } from './extent.ts';
+import type { Span } from '../extent.ts';
 import { chainName } from './names.ts';
 import { between, readDocs, refresh } from './read-docs.ts';
 import { type Folder, type FolderDeps, hasEnded } from './fold.ts';

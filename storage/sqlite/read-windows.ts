@@ -2,7 +2,8 @@ import { MINUTE_MS } from '../../core/window.ts';
 import { CellsMerger } from '../merge/cells-merger.ts';
 import { storedWindow } from '../stored-window.ts';
 import { type Connection, blob, int, text } from './connection.ts';
-import { Extent, type Piece, type Span, stepOf } from './extent.ts';
+import { type Span, stepOf } from '../extent.ts';
+import { Extent, type Piece } from './extent.ts';
 import type { Resolution, StoredWindow } from '../../core/ports.ts';
 import type { EntityId, EpochMs, Minute } from '../../core/types.ts';
 
