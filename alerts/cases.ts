@@ -15,6 +15,7 @@ export class Cases {
   /** That changed. */
   readonly incidents = new Map<string, TrackedIncident>();
   readonly #members = new Map<string, Set<string>>();
+  readonly #ended = new Map<string, readonly Alert[]>();
   #lineages: Map<EntityId, string[]> | undefined;
 
   constructor(state: DeskState, canonical: (entity: EntityId) => EntityId) {
@@ -40,9 +41,15 @@ export class Cases {
   put(tracked: Tracked, isArchived = false): void {
     const { alert } = tracked;
     this.alerts.set(alert.id, tracked);
+    if (isArchived) for (const id of [alert.incident, alert.fleet]) if (id !== undefined) this.#ended.set(id, [...(this.#ended.get(id) ?? []), alert]);
     const current = this.current.get(alert.dedupKey) ?? this.#state.alerts.get(alert.dedupKey);
     if (isArchived && current !== undefined && current.alert.id !== alert.id) return;
     this.current.set(alert.dedupKey, isArchived ? undefined : tracked);
+  }
+
+  /** Its alerts whose episode ended for good in this decision: no members any more, but they say when and how. */
+  endedOf(id: string): readonly Alert[] {
+    return this.#ended.get(id) ?? [];
   }
 
   memberKeys(id: string): Set<string> {

@@ -241,7 +241,7 @@ function alertsOf(target: string, { state, draft }: CommandContext): readonly Al
 }
 
 function unknown(target: string): Effect {
-  return { refused: `there is no incident or alert ${safeText(target)} that is not archived` };
+  return { refused: `there is no incident or alert ${safeText(target)} that is open; it may be over` };
 }
 
 function audited(action: string, subject: string, note: string | undefined): Omit<AuditNote, 'actor' | 'command'> {

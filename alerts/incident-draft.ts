@@ -298,7 +298,8 @@ export class IncidentDraft {
     const base = this.#state.incidents.get(id)?.incident;
     const lineages = incident.kind === 'fleet' ? (base?.lineages ?? 0) + joined : 1;
     const rest = without(incident, 'resolvedAt', 'resolution');
-    const ended = alerts.findLast((alert) => alert.resolution !== undefined)?.resolution ?? incident.resolution;
+    const past = [...alerts, ...this.cases.endedOf(id)];
+    const ended = past.findLast((alert) => alert.resolution !== undefined)?.resolution ?? incident.resolution;
     const stored = (this.#state.incidents.get(id)?.track ?? this.#state.risks.of(incident.lineage)).risk;
     const risk = incident.kind === 'fleet' ? undefined : riskOf(stored, freshFindings(members, this.cases, this.#state), this.#now);
     const next: Incident = {
@@ -313,7 +314,7 @@ export class IncidentDraft {
       alerts: names,
       alertsTotal: (base?.alertsTotal ?? 0) + joined,
       lineages,
-      ...(isOver ? { resolvedAt: incident.resolvedAt ?? alerts.reduce((last, alert) => Math.max(last, alert.resolvedAt ?? 0), 0) } : {}),
+      ...(isOver ? { resolvedAt: incident.resolvedAt ?? past.reduce((last, alert) => Math.max(last, alert.resolvedAt ?? 0), incident.startedAt) } : {}),
       ...(isOver && ended !== undefined ? { resolution: ended } : {}),
       ...(state === 'archived' ? { archivedAt: this.#now } : {}),
       ...(incident.kind === 'fleet' && joined > 0 ? { shared: sharedOf(worst) } : {}),

@@ -44,10 +44,14 @@ export function why(
       return said(
         false,
         'queued',
-        `${told}; it has not arrived: ${message.attempts === 0 ? 'it waits to be sent' : `${message.attempts} attempts failed, ${message.reason ?? 'unknown'}`}${since}`,
+        `not told yet: '${standing.kind.replaceAll('_', ' ')}' of ${formatUtc(standing.at)} ${message.attempts === 0 ? 'waits to be sent' : `is tried again, ${message.attempts} ${message.attempts === 1 ? 'attempt' : 'attempts'} failed: ${message.reason ?? 'unknown'}`}${since}`,
       );
     case 'dead':
-      return said(false, 'dead', `${told}; it was given up: ${message.reason ?? 'unknown'}${since}`);
+      return said(
+        false,
+        'dead',
+        `not told: '${standing.kind.replaceAll('_', ' ')}' of ${formatUtc(standing.at)} was given up: ${message.reason ?? 'unknown'}${since}`,
+      );
     default:
       return assertNever(message.result);
   }

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import { actorText, type Actor, type CommandResult, type Matcher, type OperatorCommand } from '../../core/operator.ts';
-import type { EntityId, EpochMs } from '../../core/types.ts';
+import { SEVERITIES, type EntityId, type EpochMs } from '../../core/types.ts';
 import { RULES } from '../../detectors/registry.ts';
 import { Directory } from '../../keys/directory.ts';
 import type { Config } from '../config/config.ts';
@@ -49,7 +49,7 @@ export async function act(
   io: Io,
   options: ActOptions,
   operator: Operator,
-  what: { readonly command: Unsigned<OperatorCommand>; readonly done: (result: CommandResult) => string },
+  what: { readonly command: Unsigned<OperatorCommand>; readonly done: (result: CommandResult) => string | Promise<string>; readonly hint?: string },
 ): Promise<void> {
   const command = { ...what.command, id: newCommandId(), at: io.clock.now(), actor: operatorHere() } as OperatorCommand;
   const result = await ask(operator, command);
@@ -59,8 +59,9 @@ export async function act(
     await write(io.stdout, `${stringify(json)}\n`);
   }
   if (result === undefined) throw new CliError(NO_ANSWER);
-  if (result.status === 'refused') throw new CliError(`refused: ${printable(result.reason ?? 'no reason was given')}`);
-  if (options.json !== true) await write(io.stdout, `${what.done(result)}\n`);
+  if (result.status === 'refused')
+    throw new CliError(`refused: ${printable(result.reason ?? 'no reason was given')}${what.hint === undefined ? '' : `; ${what.hint}`}`);
+  if (options.json !== true) await write(io.stdout, `${await what.done(result)}\n`);
 }
 
 /** An incident or an alert by its id or by a start of it that only one has. */
@@ -76,7 +77,7 @@ export async function target(operator: Operator, id: string, now: EpochMs): Prom
   const one = only !== undefined && more.length === 0 ? await find(operator.views, only) : undefined;
   if (one !== undefined) return one;
   const hint =
-    more.length > 0 ? `; ${starts.length} begin like this, give more of it` : `${didYouMean(id, new Set(ids))}; keywatch alerts list --state all shows them`;
+    more.length > 0 ? `; ${starts.length} begin like this, give more of it` : `${didYouMean(id, new Set(ids))}; keywatch incidents list --state all shows them`;
   throw new CliError(`there is no alert or incident '${printable(id)}'${hint}`);
 }
 
@@ -130,9 +131,14 @@ export function matchersOf({ match = [], key, rule, severity }: MatchOptions): r
   return [
     ...(key === undefined ? [] : [globMatcher('key', key)]),
     ...(rule === undefined ? [] : [globMatcher('rule', /[*?]/.test(rule) ? rule : ruleNamed(rule))]),
-    ...(severity === undefined ? [] : [globMatcher('severity', severity)]),
+    ...(severity === undefined ? [] : [globMatcher('severity', /[*?]/.test(severity) ? severity : severityNamed(severity))]),
     ...match,
   ];
+}
+
+function severityNamed(name: string): string {
+  if (SEVERITIES.some((severity) => severity === name)) return name;
+  throw usageError(`there is no severity '${printable(name)}'${didYouMean(name, SEVERITIES)}; there are ${SEVERITIES.join(', ')}`);
 }
 
 export function ruleNamed(name: string): string {

@@ -67,6 +67,11 @@ export function addAlertVerbs(alerts: Command, io: Io): void {
   );
 }
 
+/** What is archived is over for good, which is no other news to people. */
+export function stateText(state: string): string {
+  return state === 'archived' ? 'resolved' : state;
+}
+
 function noteOf({ note }: NoteOptions): { readonly note?: string } {
   return note === undefined ? {} : { note };
 }
@@ -76,20 +81,33 @@ function idOf({ incident, alert }: Found): string {
   return alert?.id ?? incident?.id ?? '';
 }
 
+/** Said here with its time, which tells more than the judge's refusal. */
+function mustNotBeOver({ incident, alert }: Found): void {
+  const over = alert?.state === 'archived' ? alert : alert === undefined && incident?.state === 'archived' ? incident : undefined;
+  if (over === undefined) return;
+  const when = over.resolvedAt === undefined ? '' : ` since ${formatTime(over.resolvedAt)}`;
+  throw new CliError(`${over.id} is over${when}: there is nothing to do; keywatch alerts show ${over.id} tells how it ended`);
+}
+
 async function ack(io: Io, id: string, options: NoteOptions & { readonly for?: number; readonly undo?: boolean }): Promise<void> {
   if (options.undo === true && options.for !== undefined) throw usageError('--undo takes no --for');
   await using here = await openHere(io, options);
   const found = await target(here.operator, id, io.clock.now());
+  mustNotBeOver(found);
   const name = found.incident?.id ?? idOf(found);
   await act(
     io,
     options,
     here.operator,
     options.undo === true
-      ? { command: { kind: 'unacknowledge', target: idOf(found), ...noteOf(options) }, done: () => `${name} fires again` }
+      ? { command: { kind: 'unacknowledge', target: idOf(found), ...noteOf(options) }, done: () => `${name} is given back: it is firing and nobody has it` }
       : {
           command: { kind: 'acknowledge', target: idOf(found), ...noteOf(options), ...(options.for === undefined ? {} : { forMs: options.for }) },
-          done: ({ actor }) => `${name} is acknowledged by ${actorText(actor)}${options.for === undefined ? '' : ` for ${formatDuration(options.for)}`}`,
+          done: async ({ actor }) => {
+            const [now] = found.incident === undefined ? [] : await here.operator.views.incidents({ ids: [found.incident.id], limit: 1 });
+            const until = now?.acknowledged === undefined ? '' : ` until ${formatTime(now.acknowledged.until)}, then it fires again`;
+            return `${name} is acknowledged by ${actorText(actor)}${options.for === undefined ? '' : ` for ${formatDuration(options.for)}`}${until}`;
+          },
         },
   );
 }
@@ -97,15 +115,16 @@ async function ack(io: Io, id: string, options: NoteOptions & { readonly for?: n
 async function resolve(io: Io, id: string, options: NoteOptions & { readonly reason: ResolveReason }): Promise<void> {
   await using here = await openHere(io, options);
   const found = await target(here.operator, id, io.clock.now());
+  mustNotBeOver(found);
   await act(io, options, here.operator, {
     command: { kind: 'resolve', target: idOf(found), reason: options.reason, ...noteOf(options) },
-    done: () => `${idOf(found)} is resolved (${options.reason.replaceAll('_', ' ')})`,
+    done: () => `${idOf(found)} is resolved (${options.reason.replaceAll('_', ' ')}); if it still breaches in 30 minutes, people are told again`,
   });
 }
 
 async function feedback(io: Io, id: string, verdict: string, options: NoteOptions): Promise<void> {
   const known = VERDICTS.find((each) => each === verdict);
-  if (known === undefined) throw usageError(`expected ${VERDICTS.join(', ')}, not '${printable(verdict)}'${didYouMean(verdict, VERDICTS)}`);
+  if (known === undefined) throw usageError(`there is no verdict '${printable(verdict)}'${didYouMean(verdict, VERDICTS)}; there are ${VERDICTS.join(', ')}`);
   await using here = await openHere(io, options);
   const found = await target(here.operator, id, io.clock.now());
   await act(io, options, here.operator, {
@@ -168,7 +187,7 @@ async function show(io: Io, id: string, options: ActOptions): Promise<void> {
   if (incident !== undefined) {
     await write(
       io.stdout,
-      `${paint('bold', incident.id)}  ${paint(SEVERITY_STYLES[incident.severity], incident.severity)}  ${incident.state}  ${printable(incident.label)}\n`,
+      `${paint('bold', incident.id)}  ${paint(SEVERITY_STYLES[incident.severity], incident.severity)}  ${stateText(incident.state)}  ${printable(incident.label)}\n`,
     );
     const { acknowledged } = incident;
     if (acknowledged !== undefined)
@@ -178,16 +197,20 @@ async function show(io: Io, id: string, options: ActOptions): Promise<void> {
       );
   }
   for (const each of alerts) await write(io.stdout, `\n${alertText(each, { now: io.clock.now(), width, paint })}`);
-  if (history.length > 0) await write(io.stdout, `\nhistory\n${history.map((row) => `  ${historyLine(row)}\n`).join('')}`);
+  const lines = history.flatMap((row) => wrap(historyLine(row), Math.max(20, width - 4)).map((line, at) => `${at === 0 ? '  ' : '    '}${line}`));
+  if (lines.length > 0) await write(io.stdout, `\nhistory\n${lines.join('\n')}\n`);
 }
 
 function alertText(alert: Alert, { now, width, paint }: { readonly now: number; readonly width: number; readonly paint: ReturnType<typeof painter> }): string {
   const facts: (readonly [string, string])[] = [
     ['alert', printable(alert.id)],
     ['rule', alert.rule],
-    ['state', alert.state],
+    ['state', stateText(alert.state)],
     ['severity', `${alert.severity} (score ${formatNumber(alert.score)})`],
-    ['started', `${formatTime(alert.startedAt)}, lasted ${formatDuration((alert.resolvedAt ?? now) - alert.startedAt)}`],
+    [
+      'started',
+      `${formatTime(alert.startedAt)}, ${alert.resolvedAt === undefined ? 'going on for' : 'lasted'} ${formatDuration((alert.resolvedAt ?? now) - alert.startedAt)}`,
+    ],
     [
       'observed',
       `${formatNumber(alert.finding.observed)}, expected ${formatNumber(alert.finding.expected)}, peak ${formatNumber(alert.peak)} (${alert.finding.unit})`,
@@ -197,5 +220,5 @@ function alertText(alert: Alert, { now, width, paint }: { readonly now: number; 
 }
 
 export function historyLine({ at, actor, action, note }: AuditRow): string {
-  return `${formatTime(at)}  ${printable(actorText(actor))}  ${printable(action)}${note === undefined ? '' : `: ${printable(note)}`}`;
+  return `${formatTime(at)}  ${printable(actorText(actor))}  ${printable(action.replaceAll('_', ' '))}${note === undefined ? '' : `: ${printable(note)}`}`;
 }

@@ -12,7 +12,7 @@ import { configuredBy } from '../cli/configured.ts';
 import { CliError } from '../cli/errors.ts';
 import { formatAgo, formatDuration, formatTime } from '../cli/format.ts';
 import { type Io, widthOf, write } from '../cli/io.ts';
-import { addAlertVerbs } from './alerts-act.ts';
+import { addAlertVerbs, stateText } from './alerts-act.ts';
 import { type ConfigOptions, type TimeOption, parseCount, resolveTime, sinceOption, withConfigOptions, withExamples, withJsonOption } from '../cli/options.ts';
 import { SEVERITY_STYLES, painter } from '../cli/style.ts';
 import { didYouMean } from '../cli/suggest.ts';
@@ -44,6 +44,7 @@ const STATES: Readonly<Record<string, readonly AlertState[]>> = {
 };
 /** Without --since and --state, what ended within this time is shown beside what is open. */
 const RECENT_MS = 86_400_000;
+const ID_CHARS = 8;
 
 export function command(io: Io): Command {
   const alerts = new Command('alerts').description('Alerts from the store of a running or stopped keywatch.');
@@ -118,16 +119,22 @@ function labels(inventory: DirectoryInput): (alert: Alert) => string {
   };
 }
 
+/** What the other verbs take: the incident, else a start of the alert's own id. */
+function idOf({ incident, id }: Alert): string {
+  return incident ?? id.slice(0, ID_CHARS);
+}
+
 /** A row per alert, and below it its sentence: that is what a person reads. */
 function listText(io: Io, alerts: readonly Alert[], { now, labelOf }: { readonly now: EpochMs; readonly labelOf: (alert: Alert) => string }): string {
   const paint = painter(io.stdout);
   const width = widthOf(io);
   const table = renderTable<Alert>(
     [
+      { title: 'id', value: idOf },
       { title: 'severity', value: (alert) => alert.severity, style: (alert) => SEVERITY_STYLES[alert.severity] },
-      { title: 'state', value: (alert) => alert.state },
+      { title: 'state', value: (alert) => stateText(alert.state) },
       { title: 'started', value: (alert) => formatTime(alert.startedAt) },
-      { title: 'lasted', value: (alert) => formatDuration((alert.resolvedAt ?? now) - alert.startedAt), align: 'right', dropOrder: 2 },
+      { title: 'for', value: (alert) => formatDuration((alert.resolvedAt ?? now) - alert.startedAt), align: 'right', dropOrder: 2 },
       { title: 'rule', value: (alert) => alert.rule },
       { title: 'who', value: labelOf, shrinkTo: 14 },
       { title: 'last breach', value: (alert) => formatAgo(Math.min(alert.lastBreachAt, now), now), align: 'right', dropOrder: 1 },

@@ -3,6 +3,9 @@ import { type Exception, isInForce } from '../../core/incident.ts';
 import { actorText } from '../../core/operator.ts';
 import { type ActOptions, act, keyNamed, openHere, parseAmount, parseWhen, ruleNamed, timeAhead, withActOptions } from '../cli/act.ts';
 import { formatNumber, formatTime } from '../cli/format.ts';
+import { usageError } from '../cli/errors.ts';
+import { RULES } from '../../detectors/registry.ts';
+import { printRatio, printSize } from '../config/units.ts';
 import { type Io, widthOf, write } from '../cli/io.ts';
 import { type TimeOption, withExamples } from '../cli/options.ts';
 import { painter } from '../cli/style.ts';
@@ -47,6 +50,8 @@ export function command(io: Io): Command {
 }
 
 async function add(io: Io, options: AddOptions): Promise<void> {
+  if (unitOf(options.rule) === 'ratio' && options.upTo > 1)
+    throw usageError(`${options.rule} is a share: for ${formatNumber(options.upTo)} percent write --up-to ${formatNumber(options.upTo)}%`);
   await using here = await openHere(io, options);
   const now = io.clock.now();
   const entity = await keyNamed(options.key, here, now);
@@ -54,8 +59,18 @@ async function add(io: Io, options: AddOptions): Promise<void> {
   await act(io, options, here.operator, {
     command: { kind: 'add_exception', entity, rule: options.rule, upTo: options.upTo, until, reason: options.reason },
     done: ({ made = '' }) =>
-      `exception ${made}: ${options.rule} up to ${formatNumber(options.upTo)} is expected of ${printable(options.key)} until ${formatTime(until)}`,
+      `exception ${made}: ${options.rule} up to ${amountText(options.rule, options.upTo)} is expected of ${printable(options.key)} until ${formatTime(until)}; more is told`,
   });
+}
+
+function unitOf(rule: string): string | undefined {
+  return RULES.find(({ id }) => id === rule)?.unit;
+}
+
+/** As people write it: 3,000, 12%, 2GB. */
+function amountText(rule: string, amount: number): string {
+  const unit = unitOf(rule);
+  return unit === 'ratio' ? printRatio(amount) : unit === 'bytes' ? printSize(amount) : formatNumber(amount);
 }
 
 async function list(io: Io, options: ActOptions & { readonly all?: boolean }): Promise<void> {
@@ -78,7 +93,7 @@ async function list(io: Io, options: ActOptions & { readonly all?: boolean }): P
         { title: 'state', value: (each) => (isInForce(each, now) ? 'holds' : 'over') },
         { title: 'key', value: (each) => each.label, shrinkTo: 10 },
         { title: 'rule', value: (each) => each.rule },
-        { title: 'up to', value: (each) => formatNumber(each.upTo), align: 'right' },
+        { title: 'up to', value: (each) => amountText(each.rule, each.upTo), align: 'right' },
         { title: 'until', value: (each) => formatTime(each.endedAt ?? each.until) },
         { title: 'by', value: (each) => actorText(each.actor), shrinkTo: 8, dropOrder: 2 },
         { title: 'reason', value: (each) => each.reason, shrinkTo: 12, dropOrder: 1 },
@@ -93,6 +108,7 @@ async function end(io: Io, id: string, options: ActOptions & { readonly note?: s
   await using here = await openHere(io, options);
   await act(io, options, here.operator, {
     command: { kind: 'end_exception', exception: id, ...(options.note === undefined ? {} : { note: options.note }) },
+    hint: 'keywatch exceptions list shows which there are',
     done: () => `exception ${id} has ended`,
   });
 }

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Incident } from '../../core/incident.ts';
 import type { EpochMs } from '../../core/types.ts';
+import { stateText } from './alerts-act.ts';
 import { type ActOptions, openHere, target, withActOptions } from '../cli/act.ts';
 import { listed, parseAfter } from '../cli/paged-list.ts';
 import { CliError } from '../cli/errors.ts';
@@ -94,9 +95,9 @@ async function list(io: Io, options: ListOptions): Promise<void> {
       [
         { title: 'id', value: (each) => each.id },
         { title: 'severity', value: (each) => each.severity, style: (each) => SEVERITY_STYLES[each.severity] },
-        { title: 'state', value: (each) => each.state },
+        { title: 'state', value: (each) => stateText(each.state) },
         { title: 'started', value: (each) => formatTime(each.startedAt) },
-        { title: 'lasted', value: (each) => formatDuration((each.resolvedAt ?? now) - each.startedAt), align: 'right', dropOrder: 1 },
+        { title: 'for', value: (each) => formatDuration((each.resolvedAt ?? now) - each.startedAt), align: 'right', dropOrder: 1 },
         { title: 'alerts', value: (each) => formatNumber(each.alertsTotal), align: 'right', dropOrder: 2 },
         { title: 'who', value: (each) => each.label, shrinkTo: 12 },
       ],

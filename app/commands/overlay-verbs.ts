@@ -74,7 +74,11 @@ async function end(io: Io, id: string, options: EndOptions, noun: 'silence' | 'm
   const note = options.note === undefined ? {} : { note: options.note };
   const command =
     noun === 'silence' ? ({ kind: 'end_silence', silence: id, ...note } as const) : ({ kind: 'end_maintenance', maintenance: id, ...note } as const);
-  await act(io, options, here.operator, { command, done: () => `${noun} ${id} has ended; what still fires is told` });
+  await act(io, options, here.operator, {
+    command,
+    hint: `keywatch ${noun === 'silence' ? 'silences' : 'maintenance'} list shows which there are`,
+    done: () => `${noun} ${id} has ended; what still fires is told`,
+  });
 }
 
 /** Said here already, and not only by the judge: what cannot be right. */

@@ -64,7 +64,14 @@ async function add(io: Io, options: AddOptions): Promise<void> {
       ...(options.for === undefined ? {} : { endsAt: (startsAt ?? now) + options.for }),
       ...(options.includeCritical === true ? { includeCritical: true } : {}),
     },
-    done: ({ made = '' }) => `silence ${made} covers ${printable(matchersText(matchers))}; keywatch silences end ${made} ends it`,
+    done: async ({ made = '' }) => {
+      const { views } = here.operator;
+      const own = (await views.silences({})).find(({ id }) => id === made);
+      const { now: open } = await previewSilence({ views, directory: new Directory(here.config.directory) }, matchers, now);
+      const covers = open.length === 0 ? 'NO open alert matches it now' : `${open.length} open ${open.length === 1 ? 'alert matches' : 'alerts match'} it now`;
+      const until = own === undefined ? '' : ` holds until ${formatTime(own.endsAt)}`;
+      return `silence ${made}${until}: ${printable(matchersText(matchers))}\n${covers}; keywatch silences end ${made} ends it`;
+    },
   });
 }
 

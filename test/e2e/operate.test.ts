@@ -72,7 +72,7 @@ test('a breach fires, is acknowledged, explained, excepted and exported, from th
 
   expect(await run('alerts', 'ack', id, '--for', '2h', '--note', 'mine')).toMatchObject({
     code: 0,
-    stdout: expect.stringMatching(`^${id} is acknowledged by cli:.+ for 2 h\n$`),
+    stdout: expect.stringMatching(`^${id} is acknowledged by cli:.+ for 2 h until .+Z, then it fires again\n$`),
   });
   expect(await run('alerts', 'why', id)).toMatchObject({ code: 0 });
   expect(await run('silences', 'add', '--match', 'severity=~.*', '--reason', 'quiet')).toMatchObject({

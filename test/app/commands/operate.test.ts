@@ -134,7 +134,13 @@ test('every verb asks the judge for what was typed, in the name of who typed it'
     ['exceptions', 'end', 'EXC-1'],
   ]) {
     const ran = await run(...argv);
-    expect({ argv, code: ran.code, stderr: ran.stderr, lines: ran.stdout.split('\n').length }).toEqual({ argv, code: 0, stderr: '', lines: 2 });
+    expect({ argv, code: ran.code, stderr: ran.stderr, lines: ran.stdout.split('\n').length }).toEqual({
+      argv,
+      code: 0,
+      stderr: '',
+      // A silence also says what it covers.
+      lines: argv[0] === 'silences' && argv[1] === 'add' ? 3 : 2,
+    });
   }
   const made = asked.slice(before).map(({ id: _, at: __, actor: ___, ...rest }) => rest);
   expect(made).toEqual([
@@ -233,4 +239,18 @@ test('lists fit 80 columns', async () => {
       ),
     ).toBeLessThanOrEqual(80);
   }
+});
+
+test('what is mistyped is refused before it is asked for, and a silence that covers nothing says so', async () => {
+  const before = asked.length;
+  for (const [argv, said] of [
+    [['silences', 'add', '--severity', 'hihg', '--reason', 'x'], "there is no severity 'hihg' (did you mean 'high'?)"],
+    [['silences', 'add', '--rule', 'eror_rate', '--reason', 'x'], "there is no rule 'eror_rate' (did you mean 'error_rate'?)"],
+    [['exceptions', 'add', '--key', 'billing', '--rule', 'error_rate', '--up-to', '12', '--until', '7d', '--reason', 'x'], 'write --up-to 12%'],
+    [['alerts', 'feedback', 'INC-1', 'flase'], "there is no verdict 'flase' (did you mean 'false'?)"],
+  ] as const)
+    expect(await run(...argv)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(said) });
+  expect(asked.length).toBe(before);
+  expect((await run('silences', 'add', '--key', 'bilings', '--reason', 'load test')).stdout).toContain('NO open alert matches it now');
+  expect((await run('silences', 'add', '--key', 'billing', '--reason', 'load test')).stdout).toContain('1 open alert matches it now');
 });
