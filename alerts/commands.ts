@@ -22,7 +22,10 @@ export type CommandContext = {
   readonly state: DeskState;
   readonly lifecycle: Lifecycle;
   readonly draft: IncidentDraft;
+  /** For what lasts so long. */
   readonly now: EpochMs;
+  /** For what a person gave a time for. */
+  readonly wall: EpochMs;
   readonly canonical: (entity: EntityId) => EntityId;
   readonly label: (entity: EntityId) => string;
   readonly labels: (alert: Alert) => Labels;
@@ -77,25 +80,25 @@ function effectOf(command: OperatorCommand, context: CommandContext): Effect {
     case 'add_silence':
       return addSilence(command, context);
     case 'end_silence': {
-      const silence = context.state.silences.find((each) => each.id === command.silence && isInForce({ ...each, startsAt: 0 }, context.now));
+      const silence = context.state.silences.find((each) => each.id === command.silence && isInForce({ ...each, startsAt: 0 }, context.wall));
       if (silence === undefined) return { refused: `there is no silence ${command.silence} that could be ended` };
-      const ended: Silence = { ...silence, endedAt: context.now, endedBy: command.actor };
+      const ended: Silence = { ...silence, endedAt: context.wall, endedBy: command.actor };
       return { body: { silences: [ended] }, isForAll: true, audit: audited(command.kind, silence.id, command.note) };
     }
     case 'add_maintenance':
       return addMaintenance(command, context);
     case 'end_maintenance': {
-      const maintenance = context.state.maintenances.find((each) => each.id === command.maintenance && isInForce({ ...each, startsAt: 0 }, context.now));
+      const maintenance = context.state.maintenances.find((each) => each.id === command.maintenance && isInForce({ ...each, startsAt: 0 }, context.wall));
       if (maintenance === undefined) return { refused: `there is no maintenance ${command.maintenance} that could be ended` };
-      const ended: Maintenance = { ...maintenance, endedAt: context.now, endedBy: command.actor };
+      const ended: Maintenance = { ...maintenance, endedAt: context.wall, endedBy: command.actor };
       return { body: { maintenances: [ended] }, isForAll: true, audit: audited(command.kind, maintenance.id, command.note) };
     }
     case 'add_exception':
       return addException(command, context);
     case 'end_exception': {
-      const exception = context.state.exceptions.find((each) => each.id === command.exception && isInForce(each, context.now));
+      const exception = context.state.exceptions.find((each) => each.id === command.exception && isInForce(each, context.wall));
       if (exception === undefined) return { refused: `there is no exception ${command.exception} that could be ended` };
-      const ended: Exception = { ...exception, endedAt: context.now, endedBy: command.actor };
+      const ended: Exception = { ...exception, endedAt: context.wall, endedBy: command.actor };
       return { body: { exceptions: [ended] }, isForAll: true, audit: audited(command.kind, exception.id, command.note) };
     }
     case 'feedback': {
@@ -139,7 +142,7 @@ function resolve(command: Extract<OperatorCommand, { kind: 'resolve' }>, context
 }
 
 function addSilence(command: Extract<OperatorCommand, { kind: 'add_silence' }>, context: CommandContext): Effect {
-  const { now, state, labels } = context;
+  const { wall: now, state, labels } = context;
   const startsAt = command.startsAt ?? now;
   const endsAt = command.endsAt ?? startsAt + SILENCE_DEFAULT_MS;
   const fault = overlayFault({ ...command, startsAt, endsAt }, now);
@@ -160,7 +163,7 @@ function addSilence(command: Extract<OperatorCommand, { kind: 'add_silence' }>, 
   };
 }
 
-function addMaintenance(command: Extract<OperatorCommand, { kind: 'add_maintenance' }>, { now }: CommandContext): Effect {
+function addMaintenance(command: Extract<OperatorCommand, { kind: 'add_maintenance' }>, { wall: now }: CommandContext): Effect {
   const { startsAt, endsAt } = command;
   const fault = overlayFault(command, now);
   if (fault !== undefined) return { refused: fault };
@@ -169,7 +172,7 @@ function addMaintenance(command: Extract<OperatorCommand, { kind: 'add_maintenan
   return { made: maintenance.id, body: { maintenances: [maintenance] }, isForAll: true, audit: audited(command.kind, maintenance.id, note) };
 }
 
-function addException(command: Extract<OperatorCommand, { kind: 'add_exception' }>, { now, canonical, label, rules }: CommandContext): Effect {
+function addException(command: Extract<OperatorCommand, { kind: 'add_exception' }>, { wall: now, canonical, label, rules }: CommandContext): Effect {
   const { entity, rule, upTo, until, actor } = command;
   const reason = safeText(command.reason, REASON_CHARS_MAX);
   if (reason === '') return { refused: 'an exception needs a reason' };

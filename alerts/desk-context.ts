@@ -1,18 +1,20 @@
-import type { Alert, JournalBody } from '../core/alert.ts';
+import { type Alert, type JournalBody, OPEN_STATES } from '../core/alert.ts';
 import type { Incident } from '../core/incident.ts';
-import { type DurationMs, type EpochMs, severityRank } from '../core/types.ts';
+import { type DurationMs, type EntityId, type EpochMs, SEVERITIES, severityRank } from '../core/types.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../core/window.ts';
 import type { CommandContext } from './commands.ts';
 import type { DeskOptions } from './desk-options.ts';
 import type { DeskState } from './desk-state.ts';
 import { code } from './hostile.ts';
 import type { IncidentDraft } from './incident-draft.ts';
-import type { Lifecycle } from './lifecycle.ts';
+import type { Lifecycle, Step } from './lifecycle.ts';
 import { type Labels, matchersText } from './matchers.ts';
 import { formatDuration, formatUtc } from './notify/units.ts';
 import { type OverlayContext, labelsOf } from './overlay.ts';
 import type { Routing } from './plan.ts';
+import { RISK } from './risk.ts';
 import type { RuleSpec } from './rule-spec.ts';
+import { catchUpText } from './summary.ts';
 
 /** Event time that is judged may be so far behind before nothing ends because it is silent. */
 export const STALE_AFTER_MS: DurationMs = 5 * MINUTE_MS;
@@ -146,16 +148,53 @@ export function commandContext(parts: {
   readonly lifecycle: Lifecycle;
   readonly draft: IncidentDraft;
   readonly now: EpochMs;
+  readonly wall: EpochMs;
 }): CommandContext {
-  const { state, options, rules, lifecycle, draft, now } = parts;
+  const { state, options, rules, lifecycle, draft, now, wall } = parts;
   return {
     state,
     lifecycle,
     draft,
     now,
+    wall,
     canonical: (entity) => options.directory.canonical(entity),
     label: (entity) => options.directory.label(entity),
     labels: (alert) => alertLabels(options, alert),
     rules: new Set(rules.keys()),
   };
+}
+
+/** Pairs of entity and rule with an open alert that a detector can say something of. */
+export function watchedOf(state: DeskState, directory: DeskOptions['directory']): ReadonlyMap<EntityId, ReadonlySet<string>> {
+  const watched = new Map<EntityId, Set<string>>();
+  for (const { alert } of state.alerts.values()) {
+    if (alert.rule === RISK || (alert.state !== 'pending' && !OPEN_STATES.includes(alert.state))) continue;
+    const entity = directory.canonical(alert.entity);
+    const rules = watched.get(entity);
+    if (rules === undefined) watched.set(entity, new Set([alert.rule]));
+    else rules.add(alert.rule);
+  }
+  return watched;
+}
+
+/** Throws where the names of the channels do not fit together. */
+export function checkChannels({ channels, fallback }: DeskOptions): void {
+  const names = channels.map((channel) => channel.notifier.name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new Error(`two notification channels are named '${twice}'; give each its own name`);
+  if (fallback !== undefined && !names.includes(fallback)) throw new Error(`the fallback channel '${fallback}' is not among the channels: ${names.join(', ')}`);
+}
+
+/** The channel that hears of what another one did not take. */
+export function fallbackOf({ channels, fallback }: DeskOptions, channel: string): string | undefined {
+  if (fallback !== undefined && fallback !== channel) return fallback;
+  return channels.find(({ notifier, isForIncidentsOnly }) => notifier.name !== channel && isForIncidentsOnly !== true)?.notifier.name;
+}
+
+/** What is told of a catch-up that this step ended, and the rank of its most severe alert. */
+export function catchUpSummary(state: DeskState, { summary, changed }: Step): { readonly text: string; readonly worst: number } | undefined {
+  if (summary === undefined) return undefined;
+  const after = new Map([...state.alerts.values(), ...changed].map(({ alert }) => [alert.id, alert]));
+  const stillFiring = [...after.values()].filter((alert) => alert.state === 'firing' && alert.startedAt <= summary.to).length;
+  return { text: catchUpText(summary, stillFiring), worst: SEVERITIES.findLastIndex((severity) => (summary.severities[severity] ?? 0) > 0) };
 }

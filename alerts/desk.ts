@@ -1,17 +1,30 @@
 import { setImmediate as turnOfOthers } from 'node:timers/promises';
-import { type Alert, type JournalBody, type NotificationKind, OPEN_STATES, type OutboxRow } from '../core/alert.ts';
+import { type Alert, type JournalBody, type NotificationKind, type OutboxRow } from '../core/alert.ts';
 import type { Evaluation } from '../core/finding.ts';
 import type { Incident } from '../core/incident.ts';
 import type { CommandResult, OperatorCommand } from '../core/operator.ts';
 import type { CommandInbox } from '../core/ports.ts';
-import { type EntityId, type EpochMs, type Minute, SEVERITIES, severityRank } from '../core/types.ts';
+import { type EntityId, type EpochMs, type Minute, severityRank } from '../core/types.ts';
 import { HOUR_MS } from '../core/window.ts';
 import { obey } from './commands.ts';
 import { condensed } from './covers.ts';
 import { deadLetterBody, failingBody } from './dead-letter.ts';
-import { commandContext, digestParts, dropUnknownChannels, nextBoundary, overlayContext, routingOf, staleAt, tellEvents } from './desk-context.ts';
+import {
+  catchUpSummary,
+  checkChannels,
+  commandContext,
+  digestParts,
+  fallbackOf,
+  watchedOf,
+  dropUnknownChannels,
+  nextBoundary,
+  overlayContext,
+  routingOf,
+  staleAt,
+  tellEvents,
+} from './desk-context.ts';
 import type { ChannelHealth, DeskChannel, DeskOptions } from './desk-options.ts';
-import { ANNOUNCED, DeskState, SURVEY } from './desk-state.ts';
+import { ANNOUNCED, type DeskState, SURVEY } from './desk-state.ts';
 import { type DigestCoverage, digestText } from './digest.ts';
 import { escalationOf } from './escalation.ts';
 import { isEmpty, splitBody } from './entry-parts.ts';
@@ -19,12 +32,13 @@ import { FLEET_LINEAGES } from './incident-config.ts';
 import { IncidentDraft } from './incident-draft.ts';
 import { JournalTakenError } from './journal-taken.ts';
 import { Lifecycle, type Step } from './lifecycle.ts';
+import { type Loaded, loadState } from './load-state.ts';
 import { FIRST_WAIT_MS } from './plan.ts';
-import { RISK, RISK_SPEC, takeRisks } from './risk-alert.ts';
+import { RISK_SPEC, takeRisks } from './risk-alert.ts';
 import type { RuleSpec } from './rule-spec.ts';
 import { Sender } from './sender.ts';
+import { SteadyClock } from './steady-clock.ts';
 import { together } from './together.ts';
-import { catchUpText } from './summary.ts';
 import { surveyText } from './survey.ts';
 
 /** Alerts in one entry: an entry is one text, and a text has a longest. */
@@ -52,40 +66,31 @@ export class AlertDesk implements AsyncDisposable {
   /** When a silence, a maintenance, an exception or the survey begins or ends next. */
   #boundary: EpochMs = 0;
   readonly #senders: readonly Sender[];
+  /** For timers; what people and traffic say of times is compared with the wall clock. */
+  readonly #time: SteadyClock;
   readonly #state: DeskState;
   #seq: number;
   #snapshotSeq: number;
   #tail: Promise<void> = Promise.resolve();
   #fault: Error | undefined;
 
-  private constructor(options: DeskOptions, state: DeskState, seq: number, snapshotSeq: number) {
+  private constructor(options: DeskOptions, { state, seq, snapshotSeq, newestAt }: Loaded) {
     this.#options = options;
+    this.#time = new SteadyClock(options.clock, newestAt);
     this.#state = state;
     this.#seq = seq;
     this.#snapshotSeq = snapshotSeq;
-    const rules = new Map([RISK_SPEC, ...options.rules].map((spec) => [spec.rule, spec]));
-    this.#rules = rules;
-    this.#lifecycle = new Lifecycle({ tenant: options.tenant ?? 'default', rules, directory: options.directory, isDeleted: options.isDeleted });
+    this.#rules = new Map([RISK_SPEC, ...options.rules].map((spec) => [spec.rule, spec]));
+    this.#lifecycle = new Lifecycle({ tenant: options.tenant ?? 'default', rules: this.#rules, directory: options.directory, isDeleted: options.isDeleted });
     this.#senders = options.channels.map((channel) => this.#senderOf(channel));
   }
 
   /** Loads what the journal says, and ends the alerts of rules and the rows of channels that are no longer configured. */
   static async open(options: DeskOptions): Promise<AlertDesk> {
-    const names = options.channels.map((channel) => channel.notifier.name);
-    const twice = names.find((name, index) => names.indexOf(name) !== index);
-    if (twice !== undefined) throw new Error(`two notification channels are named '${twice}'; give each its own name`);
-    if (options.fallback !== undefined && !names.includes(options.fallback))
-      throw new Error(`the fallback channel '${options.fallback}' is not among the channels: ${names.join(', ')}`);
-    const snapshot = await options.journal.snapshot();
-    const restored = snapshot === undefined ? undefined : DeskState.fromJson(snapshot.state);
-    const state = restored ?? new DeskState();
-    const snapshotSeq = restored === undefined ? 0 : (snapshot?.seq ?? 0);
-    let seq = snapshotSeq;
-    for await (const entry of options.journal.entries(snapshotSeq + 1)) {
-      state.apply(entry);
-      seq = entry.seq;
-    }
-    const desk = new AlertDesk(options, state, seq, snapshotSeq);
+    checkChannels(options);
+    const loaded = await loadState(options.journal);
+    const { state } = loaded;
+    const desk = new AlertDesk(options, loaded);
     await desk.#commit((now) =>
       desk.#decide(now, (draft) => {
         draft.repair();
@@ -114,7 +119,7 @@ export class AlertDesk implements AsyncDisposable {
       const isPartial = from + OBSERVE_MAX < sorted.length;
       await this.#commit((now) => {
         const judgedThrough = progress.judgedThrough ?? this.#state.judgedThrough;
-        const input = { evaluations: some, judgedThrough, now, isPartial };
+        const input = { evaluations: some, judgedThrough, now, wall: this.#wall, isPartial };
         const body = this.#decide(now, (draft) => this.#takeStep(draft, this.#lifecycle.observe(this.#state, input), now));
         // A crash before the last part: all of it is judged again.
         return judgedThrough > this.#state.judgedThrough && !isPartial ? { ...body, judgedThrough } : body;
@@ -128,11 +133,11 @@ export class AlertDesk implements AsyncDisposable {
   /** Timers of the wall clock: waits, repeats, escalation, ends of silences. Call it about every second. `watermark`: event time that all sources passed, where that is known. */
   async tick(input: { readonly watermark?: EpochMs | undefined } = {}): Promise<void> {
     await this.#commit((now) => {
-      const stale = staleAt(this.#state, now, input.watermark);
+      const stale = staleAt(this.#state, this.#wall, input.watermark);
       const step = stale.isStale ? undefined : this.#lifecycle.tick(this.#state, now);
       const body = this.#decide(now, (draft) => {
         draft.expire();
-        draft.touch(this.#dueAt(now));
+        draft.touch(this.#dueAt(now, this.#wall));
         return { ...(step === undefined ? {} : this.#takeStep(draft, step, now)), ...stale.body };
       });
       if (stale.told === undefined) return body;
@@ -157,7 +162,15 @@ export class AlertDesk implements AsyncDisposable {
     await this.#commit((now) => {
       if (this.#state.hasObeyed(command.id)) return undefined;
       const body = this.#decide(now, (draft) => {
-        const context = commandContext({ state: this.#state, options: this.#options, rules: this.#rules, lifecycle: this.#lifecycle, draft, now });
+        const context = commandContext({
+          state: this.#state,
+          options: this.#options,
+          rules: this.#rules,
+          lifecycle: this.#lifecycle,
+          draft,
+          now,
+          wall: this.#wall,
+        });
         const obeyed = obey(command, context);
         result = obeyed.result;
         if (obeyed.isForAll) {
@@ -178,15 +191,7 @@ export class AlertDesk implements AsyncDisposable {
 
   /** Pairs of entity and rule with an open alert: detectors must evaluate them although nothing breaches. */
   watched(): ReadonlyMap<EntityId, ReadonlySet<string>> {
-    const watched = new Map<EntityId, Set<string>>();
-    for (const { alert } of this.#state.alerts.values()) {
-      if (alert.rule === RISK || (alert.state !== 'pending' && !OPEN_STATES.includes(alert.state))) continue;
-      const entity = this.#options.directory.canonical(alert.entity);
-      const rules = watched.get(entity);
-      if (rules === undefined) watched.set(entity, new Set([alert.rule]));
-      else rules.add(alert.rule);
-    }
-    return watched;
+    return watchedOf(this.#state, this.#options.directory);
   }
 
   /** Every alert whose episode is not archived. */
@@ -250,11 +255,15 @@ export class AlertDesk implements AsyncDisposable {
     if (this.#fault === undefined) await this.#snapshot();
   }
 
+  get #wall(): EpochMs {
+    return this.#options.clock.now();
+  }
+
   /** One decision at a time: decide on the state, append, apply, wake. */
   async #commit(decide: (now: EpochMs) => Partial<JournalBody> | undefined): Promise<void> {
     const turn = this.#tail.then(async () => {
       if (this.#fault !== undefined) throw this.#fault;
-      const now = this.#options.clock.now();
+      const now = this.#time.now();
       const decided = decide(now);
       if (decided === undefined || isEmpty(decided)) return;
       for (const part of splitBody(decided, ENTRY_ALERTS_MAX)) await this.#append(part, now);
@@ -289,7 +298,7 @@ export class AlertDesk implements AsyncDisposable {
   /** One decision: `work` on the alerts, then what every incident that it touched tells. */
   #decide(now: EpochMs, work: (draft: IncidentDraft) => Partial<JournalBody>): Partial<JournalBody> {
     const options = this.#options;
-    const routing = routingOf(options, now);
+    const routing = routingOf(options, this.#wall);
     const draft = new IncidentDraft(
       this.#state,
       {
@@ -304,9 +313,9 @@ export class AlertDesk implements AsyncDisposable {
       now,
     );
     const more = work(draft);
-    takeRisks({ draft, lifecycle: this.#lifecycle, state: this.#state, tenant: options.tenant ?? 'default', now });
+    takeRisks({ draft, lifecycle: this.#lifecycle, state: this.#state, tenant: options.tenant ?? 'default', now, wall: this.#wall });
     const due = draft.plan(
-      overlayContext({ state: this.#state, options, rules: this.#rules, draft, more, now }),
+      overlayContext({ state: this.#state, options, rules: this.#rules, draft, more, now: this.#wall }),
       (incident, channel) => this.#state.channels.get(channel)?.willBelieveFiring(incident) ?? false,
     );
     for (const [id, at] of due) this.#due.set(id, at);
@@ -324,10 +333,10 @@ export class AlertDesk implements AsyncDisposable {
   }
 
   /** Incidents whose time has come; all of them when an overlay began or ended meanwhile. */
-  #dueAt(now: EpochMs): Iterable<string> {
+  #dueAt(now: EpochMs, wall: EpochMs): Iterable<string> {
     const { incidents } = this.#state;
-    const isPassed = now >= this.#boundary;
-    if (isPassed) this.#boundary = nextBoundary(this.#state, this.#options.surveyMs ?? 0, now);
+    const isPassed = wall >= this.#boundary;
+    if (isPassed) this.#boundary = nextBoundary(this.#state, this.#options.surveyMs ?? 0, wall);
     for (const id of this.#due.keys()) if (!incidents.has(id)) this.#due.delete(id);
     return isPassed ? [...incidents.keys()] : [...incidents.keys()].filter((id) => now >= (this.#due.get(id) ?? 0));
   }
@@ -349,13 +358,11 @@ export class AlertDesk implements AsyncDisposable {
   }
 
   /** The end of a catch-up, for the channels that would have heard at least one of its alerts. */
-  #summaryRows({ summary, changed }: Step, now: EpochMs): readonly OutboxRow[] {
+  #summaryRows(step: Step, now: EpochMs): readonly OutboxRow[] {
+    const summary = catchUpSummary(this.#state, step);
     if (summary === undefined) return [];
-    const after = new Map([...this.#state.alerts.values(), ...changed].map(({ alert, track }) => [alert.id, { alert, track }]));
-    const stillFiring = [...after.values()].filter(({ alert }) => alert.state === 'firing' && alert.startedAt <= summary.to).length;
-    const worst = SEVERITIES.findLastIndex((severity) => (summary.severities[severity] ?? 0) > 0);
-    const text = catchUpText(summary, stillFiring);
-    return this.#toChannels({ name: `catch-up-${this.#seq + 1}`, kind: 'summary', text, now }, (channel) => severityRank(channel.minSeverity) <= worst);
+    const message = { name: `catch-up-${this.#seq + 1}`, kind: 'summary', text: summary.text, now } as const;
+    return this.#toChannels(message, (channel) => severityRank(channel.minSeverity) <= summary.worst);
   }
 
   #toChannels(
@@ -370,18 +377,18 @@ export class AlertDesk implements AsyncDisposable {
 
   #senderOf(channel: DeskChannel): Sender {
     const { name } = channel.notifier;
-    const { clock, random, series, links } = this.#options;
+    const { random, series, links } = this.#options;
     return new Sender(
       { notifier: channel.notifier, perSecond: channel.perSecond ?? 1, burst: channel.burst ?? 5 },
       {
-        clock,
+        clock: this.#time,
         random,
         series,
         links,
         queue: () => this.#state.channel(name),
         commit: (decide) => this.#commit(decide),
         afterFailure: (row, result, reason, now) => {
-          const fallback = this.#fallbackOf(name);
+          const fallback = fallbackOf(this.#options, name);
           // A report about a lost report would go in circles.
           if (fallback === undefined || (result === 'dead' && row.kind === 'pipeline')) return {};
           if (result === 'dead') return deadLetterBody({ state: this.#state, row, reason, fallback, now });
@@ -389,12 +396,5 @@ export class AlertDesk implements AsyncDisposable {
         },
       },
     );
-  }
-
-  #fallbackOf(channel: string): string | undefined {
-    const { fallback } = this.#options;
-    return fallback !== undefined && fallback !== channel
-      ? fallback
-      : this.#options.channels.find(({ notifier, isForIncidentsOnly }) => notifier.name !== channel && isForIncidentsOnly !== true)?.notifier.name;
   }
 }

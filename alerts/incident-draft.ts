@@ -98,13 +98,13 @@ export class IncidentDraft {
   }
 
   /** What the risk rule says of the keys that were touched. */
-  risks(): readonly (RiskWord & { readonly incident: string })[] {
+  risks(wall: EpochMs): readonly (RiskWord & { readonly incident: string })[] {
     return [...this.#touched].flatMap((id) => {
       const known = this.cases.tracked(id);
       if (known?.track.risk === undefined || known.incident.kind === 'fleet') return [];
       const members = this.cases.membersOf(id);
       const familyOfRule = (rule: string): string => familyOf(this.#config.rules.get(rule), rule);
-      const word = riskWord({ ...known, members, familyOf: familyOfRule, entity: this.#config.canonical(known.incident.lineage), now: this.#now });
+      const word = riskWord({ ...known, members, familyOf: familyOfRule, entity: this.#config.canonical(known.incident.lineage), now: this.#now, wall });
       return word === undefined ? [] : [{ ...word, incident: id }];
     });
   }

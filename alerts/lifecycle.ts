@@ -76,14 +76,21 @@ export class Lifecycle {
    */
   observe(
     view: LifecycleView,
-    input: { readonly evaluations: readonly Evaluation[]; readonly judgedThrough: Minute; readonly now: EpochMs; readonly isPartial?: boolean },
+    input: {
+      readonly evaluations: readonly Evaluation[];
+      readonly judgedThrough: Minute;
+      readonly now: EpochMs;
+      readonly wall?: EpochMs;
+      readonly isPartial?: boolean;
+    },
   ): Step {
-    const draft = new Draft(view, this.#config, input.now);
+    const { now, wall = now } = input;
+    const draft = new Draft(view, this.#config, now, wall);
     const through = startOf(Math.max(view.judgedThrough, input.judgedThrough));
     for (const evaluation of input.evaluations.toSorted((a, b) => a.window.end - b.window.end)) draft.evaluate(evaluation, through);
     if (input.isPartial === true) return draft.step();
     if (input.judgedThrough > view.judgedThrough) draft.settleAll(through);
-    if (through >= input.now - LATE_AFTER_MS) draft.endCatchUp();
+    if (through >= wall - LATE_AFTER_MS) draft.endCatchUp();
     return draft.step();
   }
 
@@ -114,6 +121,8 @@ class Draft {
   readonly #view: LifecycleView;
   readonly #config: LifecycleConfig;
   readonly #now: EpochMs;
+  /** As traffic is stamped. */
+  readonly #wall: EpochMs;
   readonly #transitions: Transition[] = [];
   /** By dedup key, over the view; undefined where an episode ended for good. */
   readonly #current = new Map<string, Tracked | undefined>();
@@ -126,10 +135,11 @@ class Draft {
   #catchUp: CatchUp | undefined;
   #summary: CatchUp | undefined;
 
-  constructor(view: LifecycleView, config: LifecycleConfig, now: EpochMs) {
+  constructor(view: LifecycleView, config: LifecycleConfig, now: EpochMs, wall: EpochMs = now) {
     this.#view = view;
     this.#config = config;
     this.#now = now;
+    this.#wall = wall;
     this.#catchUp = view.catchUp;
     for (const [key, { alert }] of view.alerts) {
       const entity = config.directory.canonical(alert.entity);
@@ -364,7 +374,7 @@ class Draft {
   }
 
   #isLate(end: EpochMs): boolean {
-    return end < this.#now - LATE_AFTER_MS;
+    return end < this.#wall - LATE_AFTER_MS;
   }
 
   #move(alert: Alert, from: Transition['from'], to: Transition['to'], cause: TransitionCause): void {

@@ -42,6 +42,7 @@ export function riskWord(input: {
   readonly familyOf: (rule: string) => string;
   readonly entity: EntityId;
   readonly now: EpochMs;
+  readonly wall: EpochMs;
 }): RiskWord | undefined {
   const { track, members, entity, now } = input;
   const isOn = ({ state }: Alert): boolean => state === 'firing' || state === 'acknowledged';
@@ -56,7 +57,7 @@ export function riskWord(input: {
   const families = familiesOf(track.risk, now, input.familyOf);
   const level = LEVELS.find(({ from }) => amount >= from);
   const end = Math.max(...others.map(({ alert }) => alert.lastBreachAt));
-  if (level === undefined || families.length < FAMILIES_MIN || end < now - LATE_AFTER_MS) return undefined;
+  if (level === undefined || families.length < FAMILIES_MIN || end < input.wall - LATE_AFTER_MS) return undefined;
   const { riskTold: before } = track;
   const isMore = before === undefined || amount >= riskAt(before, now) + STEP || families.some((family) => !before.families.includes(family));
   if (!isMore) return undefined;
@@ -123,9 +124,10 @@ export function takeRisks(input: {
   readonly state: DeskState;
   readonly tenant: string;
   readonly now: EpochMs;
+  readonly wall: EpochMs;
 }): void {
-  const { draft, lifecycle, state, tenant, now } = input;
-  const words = draft.risks();
+  const { draft, lifecycle, state, tenant, now, wall } = input;
+  const words = draft.risks(wall);
   if (words.length === 0) return;
   const alerts = new Map<string, Tracked>();
   const earlier: Tracked[] = [];
@@ -155,6 +157,6 @@ export function takeRisks(input: {
   };
   const evaluations = words.map(({ evaluation }) => evaluation);
   // Later windows may still settle what these open.
-  draft.take(lifecycle.observe(view, { evaluations, judgedThrough: state.judgedThrough, now, isPartial: true }));
+  draft.take(lifecycle.observe(view, { evaluations, judgedThrough: state.judgedThrough, now, wall, isPartial: true }));
   for (const { incident, told } of words) draft.setRiskTold(incident, told);
 }
