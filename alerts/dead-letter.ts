@@ -17,7 +17,7 @@ type Lost = { readonly state: DeskState; readonly row: OutboxRow; readonly reaso
  * What the fallback channel is told of a message that was given up: the incident itself, when it is still open and the
  * fallback has not heard of it; else one line about the loss.
  */
-export function deadLetterBody(lost: Lost): Pick<JournalBody, 'outbox'> & Partial<JournalBody> {
+function deadLetterBody(lost: Lost): Pick<JournalBody, 'outbox'> & Partial<JournalBody> {
   const { state, row, reason, fallback, now } = lost;
   const what = `${code(row.channel)} did not take a message and it is given up: ${code(reason)}.`;
   const tracked = row.incident === undefined ? undefined : state.incidents.get(row.incident.id);
@@ -53,7 +53,7 @@ export function deadLetterBody(lost: Lost): Pick<JournalBody, 'outbox'> & Partia
 }
 
 /** The report of a channel that has been failing for long, once per failure; undefined while there is nothing to report. */
-export function failingBody(failing: {
+function failingBody(failing: {
   readonly state: DeskState;
   readonly channel: string;
   readonly reason: string;
@@ -90,4 +90,20 @@ export function pipelineRow({
 function describe(row: OutboxRow, incident: Incident): string {
   const rule = incident.rule ?? row.alert?.rule;
   return `${row.kind.replace('_', ' ')}, ${incident.severity}, ${code(incident.label)}${rule === undefined ? '' : ` ${code(rule)}`} (${incident.id})`;
+}
+
+/** What a failed attempt means for the other channels. */
+export function failureBody(input: {
+  readonly state: DeskState;
+  readonly row: OutboxRow;
+  readonly result: 'retry' | 'dead';
+  readonly channel: string;
+  readonly reason: string;
+  readonly fallback: string | undefined;
+  readonly now: EpochMs;
+}): Partial<JournalBody> {
+  const { fallback, result, row } = input;
+  // A report about a lost report would go in circles.
+  if (fallback === undefined || (result === 'dead' && row.kind === 'pipeline')) return {};
+  return result === 'dead' ? deadLetterBody({ ...input, fallback }) : (failingBody({ ...input, fallback }) ?? {});
 }

@@ -8,7 +8,11 @@ import { type EntityId, type EpochMs, type Minute, severityRank } from '../core/
 import { HOUR_MS } from '../core/window.ts';
 import { obey } from './commands.ts';
 import { condensed } from './covers.ts';
+<<<<<<< HEAD
+import { failureBody } from './dead-letter.ts';
+=======
 import { deadLetterBody, failingBody } from './dead-letter.ts';
+>>>>>>> ddc96e8133773e640adf572ab1d1dbb2b0d6e1ef
 import {
   catchUpSummary,
   checkChannels,
@@ -27,7 +31,7 @@ import type { ChannelHealth, DeskChannel, DeskOptions } from './desk-options.ts'
 import { ANNOUNCED, type DeskState, SURVEY } from './desk-state.ts';
 import { type DigestCoverage, digestText } from './digest.ts';
 import { escalationOf } from './escalation.ts';
-import { isEmpty, splitBody } from './entry-parts.ts';
+import { isEmpty, isLarge, splitBody } from './entry-parts.ts';
 import { FLEET_LINEAGES } from './incident-config.ts';
 import { IncidentDraft } from './incident-draft.ts';
 import { JournalTakenError } from './journal-taken.ts';
@@ -44,7 +48,7 @@ import { surveyText } from './survey.ts';
 /** Alerts in one entry: an entry is one text, and a text has a longest. */
 const ENTRY_ALERTS_MAX = 2000;
 /** Evaluations decided in one go: well below a tenth of a second. */
-const OBSERVE_MAX = 1000;
+const OBSERVE_MAX = 500;
 /** Entries between two snapshots. */
 export const SNAPSHOT_EVERY = 500;
 const ACTOR = 'keywatch';
@@ -266,7 +270,11 @@ export class AlertDesk implements AsyncDisposable {
       const now = this.#time.now();
       const decided = decide(now);
       if (decided === undefined || isEmpty(decided)) return;
-      for (const part of splitBody(decided, ENTRY_ALERTS_MAX)) await this.#append(part, now);
+      // Between deciding and writing very much others have their turn; nobody else decides meanwhile.
+      for (const part of splitBody(decided, ENTRY_ALERTS_MAX)) {
+        if (isLarge(decided)) await turnOfOthers();
+        await this.#append(part, now);
+      }
       for (const sender of this.#senders) sender.wake();
       if (this.#seq - this.#snapshotSeq < SNAPSHOT_EVERY) return;
       // A snapshot only shortens the next start: without one the journal says it all.
@@ -387,6 +395,10 @@ export class AlertDesk implements AsyncDisposable {
         links,
         queue: () => this.#state.channel(name),
         commit: (decide) => this.#commit(decide),
+<<<<<<< HEAD
+        afterFailure: (row, result, reason, now) =>
+          failureBody({ state: this.#state, row, result, channel: name, reason, fallback: fallbackOf(this.#options, name), now }),
+=======
         afterFailure: (row, result, reason, now) => {
           const fallback = fallbackOf(this.#options, name);
           // A report about a lost report would go in circles.
@@ -394,6 +406,7 @@ export class AlertDesk implements AsyncDisposable {
           if (result === 'dead') return deadLetterBody({ state: this.#state, row, reason, fallback, now });
           return failingBody({ state: this.#state, channel: name, reason, fallback, now }) ?? {};
         },
+>>>>>>> ddc96e8133773e640adf572ab1d1dbb2b0d6e1ef
       },
     );
   }

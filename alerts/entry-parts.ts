@@ -2,10 +2,16 @@ import type { JournalBody } from '../core/alert.ts';
 
 /** Incidents in one entry. */
 const ENTRY_INCIDENTS_MAX = 5000;
+const LARGE = 200;
 
 /** Whether an entry with nothing but this in it would say anything. */
 export function isEmpty(body: Partial<JournalBody>): boolean {
   return Object.values(body).every((part) => part === undefined || (Array.isArray(part) && part.length === 0));
+}
+
+/** Whether it takes a while to write. */
+export function isLarge({ alerts = [], incidents = [] }: Partial<JournalBody>): boolean {
+  return alerts.length + incidents.length > LARGE;
 }
 
 /**
