@@ -8,11 +8,7 @@ import { type EntityId, type EpochMs, type Minute, severityRank } from '../core/
 import { HOUR_MS } from '../core/window.ts';
 import { obey } from './commands.ts';
 import { condensed } from './covers.ts';
-<<<<<<< HEAD
 import { failureBody } from './dead-letter.ts';
-=======
-import { deadLetterBody, failingBody } from './dead-letter.ts';
->>>>>>> ddc96e8133773e640adf572ab1d1dbb2b0d6e1ef
 import {
   catchUpSummary,
   checkChannels,
@@ -395,18 +391,8 @@ export class AlertDesk implements AsyncDisposable {
         links,
         queue: () => this.#state.channel(name),
         commit: (decide) => this.#commit(decide),
-<<<<<<< HEAD
         afterFailure: (row, result, reason, now) =>
           failureBody({ state: this.#state, row, result, channel: name, reason, fallback: fallbackOf(this.#options, name), now }),
-=======
-        afterFailure: (row, result, reason, now) => {
-          const fallback = fallbackOf(this.#options, name);
-          // A report about a lost report would go in circles.
-          if (fallback === undefined || (result === 'dead' && row.kind === 'pipeline')) return {};
-          if (result === 'dead') return deadLetterBody({ state: this.#state, row, reason, fallback, now });
-          return failingBody({ state: this.#state, channel: name, reason, fallback, now }) ?? {};
-        },
->>>>>>> ddc96e8133773e640adf572ab1d1dbb2b0d6e1ef
       },
     );
   }
