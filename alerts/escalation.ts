@@ -1,5 +1,5 @@
-import { type DurationMs, SEVERITIES, type Severity, severityRank } from '../core/types.ts';
-import { HOUR_MS, MINUTE_MS } from '../core/window.ts';
+import type { DurationMs, Severity } from '../core/types.ts';
+import { MINUTE_MS } from '../core/window.ts';
 
 /** What happens when nobody acknowledges for so long. It only tells people: waiting never acts on a key. */
 export type EscalationStep = {
@@ -34,15 +34,3 @@ export function nextStep(
 export function escalationOf(configured: EscalationSteps | undefined): EscalationSteps {
   return { ...DEFAULT_ESCALATION, ...configured };
 }
-
-/** Every channel that a step names. */
-export function escalationChannels(steps: EscalationSteps): readonly string[] {
-  return [
-    ...new Set(
-      SEVERITIES.toSorted((a, b) => severityRank(b) - severityRank(a)).flatMap((severity) => (steps[severity] ?? []).flatMap((step) => step.channels ?? [])),
-    ),
-  ];
-}
-
-/** A day at most: later it is nobody's night any more. */
-export const ESCALATION_MAX_MS: DurationMs = 24 * HOUR_MS;

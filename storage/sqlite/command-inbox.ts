@@ -4,7 +4,6 @@ import type { EpochMs } from '../../core/types.ts';
 import { PENDING_MAX, commandOf } from '../command-text.ts';
 import { int, text } from './connection.ts';
 import { type Migrations, openDatabase } from './database.ts';
-import { StorageFault } from './fault.ts';
 
 export const INBOX_FILE = 'inbox.db';
 
@@ -52,9 +51,4 @@ export async function openCommandInbox(options: CommandInboxOptions): Promise<Co
     },
     [Symbol.asyncDispose]: async () => connection.close(),
   };
-}
-
-/** For callers that tell "nothing runs here yet" from other faults. */
-export function isNoInbox(error: unknown): boolean {
-  return error instanceof StorageFault && error.message.startsWith('nothing stored yet');
 }

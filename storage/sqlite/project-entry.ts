@@ -1,7 +1,6 @@
 import { canonicalJson, updatedAt } from '../journal-chain.ts';
 import { incidentUpdatedAt, messageOf, recordsOf } from '../journal-records.ts';
-import { text } from './connection.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, text } from './connection.ts';
 import type { Delivery, JournalBody, MessageRecord } from '../../core/alert.ts';
 
 /** Brings the tables that people and senders read up to date with one entry, in the transaction that appends it. */

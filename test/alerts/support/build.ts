@@ -116,7 +116,3 @@ export function incidentNotification(parts: Partial<Notification> = {}, incident
   const alert = parts.alert ?? alertOf();
   return { id: 'INC-4821/slack/1', kind: 'fired', at: startOf(M0 + 2), attempt: 1, alert, alerts: [alert], incident: incidentOf(alert, incident), ...parts };
 }
-
-export function notificationOf(parts: Partial<Notification> = {}): Notification {
-  return { id: '3f2a91c07d1b22aa-29553120/email/fired', kind: 'fired', at: startOf(M0 + 2), attempt: 1, alert: alertOf(), ...parts };
-}

@@ -106,7 +106,9 @@ export class Installation implements AsyncDisposable {
         pepper: { file: 'pepper' },
         store: { directory: 'data', elasticsearch: { nodes: [elasticsearch], prefix: this.name, replicas: 0, shards } },
         ops: { listen: 'off' },
-        ...(slack === undefined ? {} : { alerts: { survey: 0, channels: { slack: [{ name: 'slack', webhookUrl: { file: 'webhook' } }] }, digest: { enabled: false } } }),
+        ...(slack === undefined
+          ? {}
+          : { alerts: { survey: 0, channels: { slack: [{ name: 'slack', webhookUrl: { file: 'webhook' } }] }, digest: { enabled: false } } }),
         ...this.#options.config,
         ...other.members,
       }),
