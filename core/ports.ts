@@ -79,6 +79,19 @@ export type SourceEvent =
   /** One clear line for a person: what, where, what to do. The rest goes on. */
   | { readonly kind: 'problem'; readonly partition?: string; readonly subject: string; readonly message: string };
 
+/** Of a message log, for metrics: how far each partition was read, and how long its log is. */
+export type PartitionPosition = {
+  readonly source: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly phase: string;
+  readonly position: Offset;
+  /** -1 before a broker said it. */
+  readonly end: Offset;
+  /** Why a person has to decide; undefined while it is not halted. */
+  readonly halt: string | undefined;
+};
+
 /** Pull-based, so that back-pressure costs nothing. */
 export interface EventSource extends AsyncDisposable {
   readonly name: string;

@@ -20,12 +20,13 @@ import { runLog } from '../pipeline/run-log.ts';
 import { housekeeping, startSchedule } from '../pipeline/schedule.ts';
 import { startApi } from '../wire/api.ts';
 import { httpIngest } from '../wire/http.ts';
-import { canSplitRoles, isKafkaAway, isShared, sharedBusOf } from '../wire/kafka.ts';
+import { isAway } from '../wire/away.ts';
+import { canSplitRoles, isShared, sharedBusOf } from '../wire/kafka.ts';
 import { startOps } from '../wire/ops.ts';
 import { sourceNames, sourcesOf } from '../wire/sources.ts';
 import { LiveConfig } from '../wire/live-config.ts';
 import { startUpkeep } from '../wire/upkeep.ts';
-import { isStoreAway, openStores } from '../wire/stores.ts';
+import { openStores } from '../wire/stores.ts';
 
 type Options = ConfigOptions & { readonly roles: ReadonlySet<Role> };
 
@@ -102,8 +103,10 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
     const http = roles.has('http') ? httpIngest(config, deps) : undefined;
     let flow: FlowStats | undefined;
     const isDefault = layers.origin(['ops', 'listen']).kind === 'default';
-    // First, so that whoever watches hears what a start waits for.
-    stack.use(await startOps(config, { pipeline: () => pipeline, waitsFor: () => waitsFor, flow: () => flow, http, clock, onProblem, isDefault }));
+    const ops = (): ReturnType<typeof startOps> =>
+      startOps(config, { pipeline: () => pipeline, waitsFor: () => waitsFor, flow: () => flow, http, clock, onProblem, isDefault });
+    // Before there are servers to wait for, so that whoever watches hears what a start waits for.
+    if (isOneOfMany) stack.use(await ops());
     if (http !== undefined) stack.use(http);
     const open = (): Promise<Pipeline> => {
       // What an attempt that failed has counted is counted again.
@@ -131,7 +134,7 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
     pipeline = await openPatiently(open, {
       clock,
       signal: stop.signal,
-      isAway: (error): error is Error => isStoreAway(error) || isKafkaAway(error),
+      isAway,
       onWait: (reason) => onProblem(`${reason}; waiting for it: nothing is read yet, tried again after 1 s, then less often, at most 30 s apart`),
       onOver: () => log.info('it answers now; going on'),
     });
@@ -139,6 +142,8 @@ async function start(io: Io, logs: readonly string[], options: Options): Promise
       log.info('stopped before the start was over; nothing was read');
       return;
     }
+    // A second process on one directory has one thing to say, and that is not that a port is taken.
+    if (!isOneOfMany) stack.use(await ops());
     const running = stack.use(pipeline);
     using live = new LiveConfig(config, { load: () => configuredBy(options, io).config, pipeline: running, clock, log });
     const api = await startApi(config, { clock, onProblem, current: () => live.current, onReload: (actor) => live.reload(actor) });

@@ -1,6 +1,7 @@
 import type { MetricStore } from '../../core/ports.ts';
 import { SEGMENT_BYTES } from '../../ingest/source/segment-grid.ts';
 import type { Config } from '../config/config.ts';
+import { isTopic } from '../config/topics.ts';
 import { usageError } from '../cli/errors.ts';
 
 /** Raised when a record would be read differently from before: stored segments could not be continued. */
@@ -25,7 +26,7 @@ export function interpretationOf(config: Config): Readonly<Record<string, string
 
 /** How records of topics are cut into fields. A file keeps the format that it was first read with, whatever is configured for those that come. */
 function topicReading(config: Config): Readonly<Record<string, string>> {
-  const reading = config.sources.find(({ kind }) => kind === 'kafka');
+  const reading = config.sources.find(isTopic);
   if (reading === undefined) return {};
   return {
     'sources[].format': reading.format,

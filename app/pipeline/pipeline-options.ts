@@ -11,11 +11,11 @@ import type {
   PartialBus,
   StoredSource,
   WindowStore,
+  PartitionPosition,
 } from '../../core/ports.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { EpochMs } from '../../core/types.ts';
 import type { MmdbGeo } from '../../ingest/enrich/mmdb-geo.ts';
-import type { PartitionPosition } from '../../ingest/kafka/source-options.ts';
 import type { PumpOptions } from '../../ingest/pump.ts';
 import type { Config, ReadingConfig } from '../config/config.ts';
 import type { MetricsStats } from '../http/metrics.ts';

@@ -1,3 +1,4 @@
+import type { PartitionPosition } from '../../core/ports.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Severity } from '../../core/types.ts';
 import { MINUTE_MS } from '../../core/window.ts';
@@ -7,7 +8,6 @@ import { type MetricsStats, createMetrics } from '../http/metrics.ts';
 import { type HealthCheck, serveOps, spoolCheck } from '../http/ops.ts';
 import { version } from '../main.ts';
 import type { FlowStats } from '../pipeline/flow-stats.ts';
-import type { PartitionPosition } from '../../ingest/kafka/source-options.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { HttpIngest } from './http.ts';
 

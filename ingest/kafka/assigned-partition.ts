@@ -1,8 +1,8 @@
+import type { PartitionPosition } from '../../core/ports.ts';
 import type { Offset } from '../../core/types.ts';
 import type { Landmark } from './boundary.ts';
 import type { ConsumedMessage } from './message-block-consumed.ts';
 import type { HaltReason } from './place.ts';
-import type { PartitionPosition } from './source-options.ts';
 
 /** Messages that wait to be read: one fetch answer. */
 export type Waiting = {

@@ -37,16 +37,3 @@ export type KafkaSourceDeps = Omit<PlaceFinderDeps, 'reader'> & {
   readonly clock: Clock;
   readonly quarantine?: (batch: QuarantinedBatch) => Promise<void>;
 };
-
-/** For metrics: how far each partition was read, and how long its log is. */
-export type PartitionPosition = {
-  readonly source: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly phase: string;
-  readonly position: Offset;
-  /** -1 before a broker said it. */
-  readonly end: Offset;
-  /** Why a person has to decide; undefined while it is not halted. */
-  readonly halt: string | undefined;
-};

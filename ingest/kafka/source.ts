@@ -1,4 +1,4 @@
-import type { EventSource, SourceEvent } from '../../core/ports.ts';
+import type { EventSource, SourceEvent, PartitionPosition } from '../../core/ports.ts';
 import type { Offset } from '../../core/types.ts';
 import { AssignedPartition, nextReadable } from './assigned-partition.ts';
 import { errorType, isRebalance } from './errors.ts';
@@ -10,7 +10,7 @@ import { LogReader } from './log-reader.ts';
 import { type CorruptBatch, MessageBlocks } from './message-block.ts';
 import { type FoundPlace, PlaceFinder, commitMark } from './place-finder.ts';
 import { Settling } from './settling.ts';
-import type { KafkaSourceDeps, KafkaSourceOptions, PartitionPosition } from './source-options.ts';
+import type { KafkaSourceDeps, KafkaSourceOptions } from './source-options.ts';
 import { TopicWatch } from './topic-watch.ts';
 
 const WAITING_BYTES_MAX = 32 * 1024 * 1024;

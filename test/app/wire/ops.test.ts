@@ -1,7 +1,7 @@
+import type { PartitionPosition } from '../../../core/ports.ts';
 import { expect, test } from 'vitest';
 import { createMetrics } from '../../../app/http/metrics.ts';
 import { haltedCheck, positionStats } from '../../../app/wire/ops.ts';
-import type { PartitionPosition } from '../../../ingest/kafka/source-options.ts';
 
 const reading: PartitionPosition = { source: 'kafka:c/access', topic: 'access', partition: 0, phase: 'reading', position: 40, end: 50, halt: undefined };
 const halted: PartitionPosition = { ...reading, partition: 1, phase: 'halted', position: 100, end: 130, halt: 'the log ends at offset 130' };
