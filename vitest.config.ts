@@ -4,11 +4,17 @@ import { defineConfig } from 'vitest/config';
 const report = process.env['KEYWATCH_TEST_REPORT'];
 
 /**
- * `keywatch run` while topics, groups and servers fail: minutes of waiting, so `npm run test:long` runs them.
+ * `keywatch run` while topics, groups and servers fail, and the test servers themselves: minutes of waiting, so `npm run test:long` runs them.
  */
 const long =
   process.env['KEYWATCH_TEST_LONG'] === undefined
-    ? ['test/e2e/kafka/log-faults.test.ts', 'test/e2e/kafka/members.test.ts', 'test/e2e/kafka/servers-die.test.ts', 'test/e2e/kafka/store-faults.test.ts']
+    ? [
+        'test/e2e/kafka/log-faults.test.ts',
+        'test/e2e/kafka/members.test.ts',
+        'test/e2e/kafka/servers-die.test.ts',
+        'test/e2e/kafka/store-faults.test.ts',
+        'test/services/harness.test.ts',
+      ]
     : [];
 
 export default defineConfig({
