@@ -196,7 +196,12 @@ export class JudgeSeat {
   /** Timers, then what people asked for. */
   async #tick(desk: AlertDesk): Promise<void> {
     const { judging, inbox } = this.#deps;
-    await desk.tick({ watermark: judging.watermark });
+    try {
+      await desk.tick({ watermark: judging.watermark });
+    } catch (error) {
+      // Of a store of our own, a full disk passes: nothing was decided, and the next tick decides it.
+      if (this.#deps.lease !== undefined || !isWorldFault(error) || !('isRetryable' in error) || error.isRetryable !== true) throw error;
+    }
     if (inbox !== undefined) await desk.obeyAll(inbox);
   }
 
